@@ -1,0 +1,74 @@
+"""tinygrad_rnn: reverse-mode automatic differentiation that is made to be read.
+
+A Tensor is an array that remembers how it was made; everything else is a walk over that memory.
+RNN, LSTM and GRU are made of primitive operations, so back-propagation through time is a walk too.
+
+Read in this order: `tensor.py`, `graph.py`, `ops.py`, `check/`, `nn/recurrent.py`.
+"""
+
+from . import functional, nn
+from .derivatives import hessian, hvp, jacobian, jvp, vjp
+from .functional import (
+    concatenate,
+    expand_dims,
+    flip,
+    mean,
+    outer,
+    pad,
+    repeat,
+    split,
+    squeeze,
+    stack,
+    std,
+    swapaxes,
+    take,
+    tile,
+    unbind,
+    var,
+)
+from .graph import grad
+from .modes import debug, enable_grad, no_grad, scope
+from .ops import (
+    absolute,
+    add,
+    astype,
+    broadcast_to,
+    clip,
+    cos,
+    cumsum,
+    divide,
+    einsum,
+    exp,
+    expm1,
+    getitem,
+    log,
+    log1p,
+    logsumexp,
+    matmul,
+    max,
+    maximum,
+    min,
+    minimum,
+    multiply,
+    negative,
+    power,
+    prod,
+    relu,
+    reshape,
+    scatter,
+    sigmoid,
+    sin,
+    softplus,
+    sqrt,
+    square,
+    subtract,
+    sum,
+    sum_of_products,
+    tanh,
+    transpose,
+    where,
+)
+from .program import Graph
+from .tensor import Node, Primitive, Tensor, label, primitive
+
+__version__ = "0.1.0"

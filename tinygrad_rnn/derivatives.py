@@ -1,0 +1,143 @@
+"""vjp, jvp, jacobian, hessian, hvp: functions of functions, by repeated walks.
+
+The names, arguments and shapes are those of `torch.autograd.functional`: each takes a function of
+Tensors and its input (or a tuple of inputs), and gives Tensors.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from .arraylike import raw
+from .functional import stack
+from .graph import grad
+from .modes import enable_grad
+from .tensor import Tensor
+
+Inputs = Any  # a Tensor or array, or a tuple of them
+Function = Callable[..., Any]
+
+
+def vjp(
+    f: Function, inputs: Inputs, v: Any = None, *, create_graph: bool = False
+) -> tuple[Any, Any]:
+    """(f(inputs), v^T J): the gradient of <v, f>; one walk back, whatever the sizes.
+
+    Args:
+        v: of f's shape; may be left out where f gives a single number.
+    """
+    xs = _fresh(inputs, create_graph)
+    y = _apply(f, xs)
+    return _leave(y, create_graph), _like(inputs, _grads(y, xs, v, create_graph))
+
+
+def jvp(f: Function, inputs: Inputs, v: Any, *, create_graph: bool = False) -> tuple[Any, Any]:
+    """(f(inputs), J v): how f changes along v, by two walks back.
+
+    v^T J is linear in v; so the first walk makes the graph of a linear function, and the second
+    walk, through that one, transposes it.
+    """
+    xs = _fresh(inputs, create_graph)
+    y = _apply(f, xs)
+    w = Tensor(np.zeros(y.shape, y.dtype), requires_grad=True)
+    transposed = _grads(y, xs, w, create_graph=True)
+    directions = v if isinstance(inputs, tuple) else (v,)
+    for x, d in zip(xs, directions, strict=True):
+        if x.shape != np.shape(d):
+            raise ValueError(f"the direction has shape {np.shape(d)}, and its input {x.shape}")
+    along = sum(
+        ((t * d).sum() for t, d in zip(transposed, directions, strict=True)), start=Tensor(0.0)
+    )
+    (product,) = _grads(along, (w,), None, create_graph)
+    return _leave(y, create_graph), product
+
+
+def jacobian(f: Function, inputs: Inputs, *, create_graph: bool = False) -> Any:
+    """d f / d input, of shape (f's shape, input's shape): one walk for every entry of f."""
+    xs = _fresh(inputs, create_graph)
+    y = _apply(f, xs)
+    rows: list[tuple[Any, ...]] = []
+    for k in range(y.size):
+        one = np.zeros(y.size, y.dtype)
+        one[k] = 1
+        rows.append(_grads(y, xs, one.reshape(y.shape), create_graph))
+    empty = [np.zeros((0, *x.shape)) for x in xs]
+    columns = zip(*rows, strict=True) if rows else [(e,) for e in empty]
+    stacked = [stack(column) if rows else Tensor(column[0]) for column in columns]
+    return _like(inputs, [s.reshape(y.shape + x.shape) for s, x in zip(stacked, xs, strict=True)])
+
+
+def hessian(f: Function, inputs: Inputs, *, create_graph: bool = False) -> Any:
+    """d2 f / d input^2 of a function that gives a single number, of shape (input's, input's).
+
+    For a tuple of inputs: a tuple of tuples, [i][j] = d2 f / d input_i d input_j.
+    """
+
+    def gradient(i: int) -> Function:
+        return lambda *xs: _grads(_scalar(f(*xs)), xs, None, create_graph=True)[i]
+
+    if not isinstance(inputs, tuple):
+        return jacobian(gradient(0), inputs, create_graph=create_graph)
+    return tuple(
+        jacobian(gradient(i), inputs, create_graph=create_graph) for i in range(len(inputs))
+    )
+
+
+def hvp(f: Function, inputs: Inputs, v: Any, *, create_graph: bool = False) -> tuple[Any, Any]:
+    """(f(inputs), H v) of a function that gives a single number: two walks, no Hessian."""
+    xs = _fresh(inputs, create_graph)
+    y = _scalar(_apply(f, xs))
+    directions = v if isinstance(inputs, tuple) else (v,)
+    along = sum(
+        (
+            (g * d).sum()
+            for g, d in zip(_grads(y, xs, None, create_graph=True), directions, strict=True)
+        ),
+        start=Tensor(0.0),
+    )
+    return _leave(y, create_graph), _like(inputs, _grads(along, xs, None, create_graph))
+
+
+def _fresh(inputs: Inputs, create_graph: bool) -> tuple[Tensor, ...]:
+    """New leaves that require grad; under `create_graph` the caller's own, to stay connected."""
+    xs = inputs if isinstance(inputs, tuple) else (inputs,)
+    if create_graph:
+        return tuple(
+            x if isinstance(x, Tensor) and x.requires_grad else Tensor(raw(x), requires_grad=True)
+            for x in xs
+        )
+    return tuple(Tensor(raw(x), True, x.name if isinstance(x, Tensor) else None) for x in xs)
+
+
+def _apply(f: Function, xs: tuple[Tensor, ...]) -> Tensor:
+    with enable_grad():
+        y = f(*xs)
+    if not isinstance(y, Tensor):
+        raise TypeError(f"the function gave a {type(y).__name__}: it must return one Tensor")
+    return y
+
+
+def _grads(y: Tensor, xs: tuple[Tensor, ...], v: Any, create_graph: bool) -> tuple[Tensor, ...]:
+    """grad(y, xs, v), with zeros for what y does not depend on."""
+    zeros = tuple(Tensor(np.zeros(x.shape, x.dtype)) for x in xs)
+    if not y.requires_grad:
+        return zeros
+    found = grad(y, xs, v, create_graph=create_graph, allow_unused=True)
+    return tuple(z if g is None else g for g, z in zip(found, zeros, strict=True))
+
+
+def _scalar(y: Tensor) -> Tensor:
+    if y.size != 1:
+        raise ValueError(f"second derivatives need a single number, and this has shape {y.shape}")
+    return y
+
+
+def _leave(y: Tensor, create_graph: bool) -> Tensor:
+    return y if create_graph else y.detach()
+
+
+def _like(inputs: Inputs, values: Any) -> Any:
+    return tuple(values) if isinstance(inputs, tuple) else next(iter(values))

@@ -1,0 +1,287 @@
+"""Walking the graph: from a result back to everything it was made of, newest first.
+
+Why newest first? Take `b = a + a; c = b + b`. The gradient of b is complete only when both of its
+uses have sent theirs; a walk that went on from b after the first use would hand `a` half of it
+twice over. Creation order solves this for good: whatever uses b was made after b.
+
+Read next: `ops.py`, where the rules are; `derivatives.py`, which walks repeatedly.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain
+from operator import attrgetter
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from .arraylike import raw
+from .modes import differentiating
+from .tensor import Node, Primitive, Tensor, fingerprints
+
+
+class Share(NamedTuple):
+    """A contribution left uncomputed, because many of its kind are cheaper to add up in one call.
+
+    T slices of one sequence go into one buffer, T products into one product over all steps. The sum
+    of shares of one kind is `op(*operands of all, items=(item of each, ...), **attrs)`.
+    """
+
+    op: Primitive
+    operands: tuple[Any, ...]
+    item: Any
+    attrs: dict[str, Any]
+
+
+def ancestors(
+    outputs: Iterable[Tensor], *, needed: bool = False
+) -> tuple[list[Tensor], list[Tensor]]:
+    """(results in creation order, leaves in the order they were met) that `outputs` are made of.
+
+    With `needed`, only those that need a gradient. Iterative: a chain of 100,000 is fine.
+    """
+    stack = list(outputs)
+    seen = set(stack)
+    results, leaves = [], []
+    while stack:
+        tensor = stack.pop()
+        node = tensor.node
+        if node is None:
+            leaves.append(tensor)
+            continue
+        results.append(tensor)
+        for x in node.inputs:
+            if isinstance(x, Tensor) and x not in seen and (x._requires_grad or not needed):
+                seen.add(x)
+                stack.append(x)
+    results.sort(key=attrgetter("node.index"))
+    return results, leaves
+
+
+def cotangents(
+    output: Tensor,
+    seed: Any,
+    *,
+    towards: Sequence[Tensor] | None = None,
+    recording: bool = False,
+    edges: dict[tuple[Tensor, int], Any] | None = None,
+) -> Iterator[tuple[Tensor, Any]]:
+    """Yield (tensor, dL/d(tensor)) for everything `output` was made of, newest first, leaves last.
+
+    Args:
+        seed: dL/d(output).
+        towards: go only where one of these can be reached; default: every tensor that needs it.
+        recording: False: arrays in, arrays out. True: Tensors, so the walk itself is recorded.
+        edges: filled, if given, with the gradient that arrived over each edge (result, argument).
+    """
+    results, leaves = ancestors([output], needed=True)
+    wanted = None if towards is None else _leading_to(towards, results)
+    arrived: dict[Tensor, list[Any]] = {output: [seed]}
+    for out in reversed(results):
+        if out not in arrived:
+            continue
+        g = _total(arrived.pop(out))
+        yield out, g
+        for i, x, contribution in _chain_rule(out, g, wanted, recording):
+            if edges is not None:
+                edges[out, i] = _total([contribution])
+            if x in arrived:
+                arrived[x].append(contribution)
+            else:
+                arrived[x] = [contribution]
+    for leaf in leaves:
+        if leaf in arrived:
+            yield leaf, _total(arrived.pop(leaf))
+
+
+def _chain_rule(
+    out: Tensor, g: Any, wanted: set[Tensor] | None, recording: bool
+) -> list[tuple[int, Tensor, Any]]:
+    """(i, input i, dL/d(input i)) for each input of one node that needs it, from g = dL/d(out)."""
+    node = out.node
+    assert node is not None
+    _check_unchanged(out, node)
+    targets = [
+        (i, x)
+        for i, x in enumerate(node.inputs)
+        if isinstance(x, Tensor) and x._requires_grad and (wanted is None or x in wanted)
+    ]
+    rules = node.op.rules_for(node.inputs)
+    if recording:
+        with differentiating(node.scope):
+            found = [(i, x, rules[i](g, out, *node.inputs, **node.attrs)) for i, x in targets]
+            return [(i, x, _fit(c, x, node, i)) for i, x, c in found]
+    arrays = [x._data if isinstance(x, Tensor) else x for x in node.inputs]
+    found = [(i, x, rules[i](g, out._data, *arrays, **node.attrs)) for i, x in targets]
+    return [(i, x, _fit(c, x, node, i)) for i, x, c in found]
+
+
+def _leading_to(targets: Sequence[Tensor], results: Sequence[Tensor]) -> set[Tensor]:
+    """The targets, and the tensors among `results` that were made from one."""
+    leading = set(targets)
+    for out in results:
+        assert out.node is not None
+        if any(isinstance(x, Tensor) and x in leading for x in out.node.inputs):
+            leading.add(out)
+    return leading
+
+
+def _total(contributions: list[Any]) -> Any:
+    """The sum of what arrived at one tensor: the multivariate chain rule is this addition."""
+    values = [c for c in contributions if type(c) is not Share]
+    if len(values) < len(contributions):
+        values += _added_up([c for c in contributions if type(c) is Share])
+    total = values[0]  # may be someone else's array: it is never written into
+    for k, value in enumerate(values[1:]):
+        if k and type(total) is np.ndarray and total.dtype == value.dtype:
+            total += value
+        else:
+            total = total + value
+    return total
+
+
+def _added_up(shares: list[Share]) -> list[Any]:
+    """The sum of the shares of each kind, in one call a kind."""
+    kinds: dict[Primitive, list[Share]] = {}
+    for share in shares:
+        kinds.setdefault(share.op, []).append(share)
+    return [
+        op(
+            *chain.from_iterable(s.operands for s in some),
+            items=[s.item for s in some],
+            **some[0].attrs,
+        )
+        for op, some in kinds.items()
+    ]
+
+
+def _fit(c: Any, x: Tensor, node: Node, i: int) -> Any:
+    """The contribution in the shape and dtype of `x`: where x was broadcast, it is summed."""
+    data = x._data
+    if type(c) is Share or (
+        type(c) is np.ndarray and c.shape == data.shape and c.dtype == data.dtype
+    ):
+        return c
+    if not isinstance(c, Tensor):
+        c = np.asarray(c)
+    if c.shape != data.shape:
+        lead = c.ndim - data.ndim
+        if lead < 0 or any(
+            n not in (m, 1) for n, m in zip(data.shape, c.shape[lead:], strict=True)
+        ):
+            raise ValueError(
+                f"the gradient rule of {node.op.name} for input {i} returned shape {c.shape}, and"
+                f" {x.label} has shape {x.shape}: return that shape, or one that it broadcasts to"
+            )
+        stretched = [lead + k for k, n in enumerate(data.shape) if n != c.shape[lead + k]]
+        c = c.sum(axis=(*range(lead), *stretched)).reshape(data.shape)
+    if c.dtype != data.dtype and c.dtype.kind == data.dtype.kind == "f":
+        c = c.astype(data.dtype)
+    return c
+
+
+def _check_unchanged(out: Tensor, node: Node) -> None:
+    """Raise if an array was replaced after this node recorded it: its gradient would be wrong."""
+    index = node.index
+    for x in (out, *node.inputs):
+        if isinstance(x, Tensor) and x.changed > index:
+            raise RuntimeError(
+                f"{x.label} was changed in place after {node.op.name} had recorded it, so this"
+                " gradient would be wrong: run the forward pass again, or call backward() first"
+            )
+    if node.fingerprints is not None:
+        now = fingerprints(out._data, [raw(x) for x in node.inputs])
+        for x, before, after in zip((out, *node.inputs), node.fingerprints, now, strict=True):
+            if before != after:
+                what = x.label if isinstance(x, Tensor) else "a plain array"
+                raise RuntimeError(
+                    f"{what} was written into after {node.op.name} had recorded it: copy the array"
+                    " before writing, or write before the forward pass"
+                )
+
+
+def seed_of(output: Tensor, grad: ArrayLike | Tensor | None) -> Any:
+    """dL/d(output) to start from: `grad`, or 1 for a single number."""
+    if not isinstance(output, Tensor):
+        raise TypeError(f"a gradient starts at a Tensor; this is a {type(output).__name__}")
+    if not output._requires_grad:
+        raise RuntimeError(
+            f"{output.label} needs no gradient: nothing that it was made of has"
+            " requires_grad=True, or it was made inside no_grad() or detached"
+        )
+    if grad is None:
+        if output.size != 1:
+            raise RuntimeError(
+                f"{output.label} has {output.size} entries: sum it to a single number first, or"
+                " pass the gradient that arrives at it, an array of its shape"
+            )
+        return np.ones(output.shape, output.dtype)
+    seed = grad if isinstance(grad, Tensor) else np.asarray(grad)
+    if seed.shape != output.shape:
+        raise ValueError(
+            f"the gradient passed in has shape {seed.shape}, and {output.label} has shape"
+            f" {output.shape}: dL/d(output) has the output's shape"
+        )
+    if seed.dtype != output.dtype and seed.dtype.kind != "c":
+        seed = seed.astype(output.dtype)
+    return seed
+
+
+def backward(output: Tensor, grad: ArrayLike | None = None) -> None:
+    """`Tensor.backward`: add dL/d(leaf) to `.grad` of every leaf that requires grad."""
+    for tensor, g in cotangents(output, raw(seed_of(output, grad))):
+        if tensor.node is None:
+            tensor.grad = np.array(g, order="C") if tensor.grad is None else tensor.grad + g
+
+
+def grad(
+    output: Tensor,
+    inputs: Tensor | Sequence[Tensor],
+    grad_output: ArrayLike | Tensor | None = None,
+    *,
+    create_graph: bool = False,
+    allow_unused: bool = False,
+) -> Any:
+    """d(output)/d(input) for each input, as Tensors, leaving every `.grad` alone.
+
+    Args:
+        output: a single number, or any shape if `grad_output` is given.
+        inputs: a Tensor (leaf or result), or a sequence of them.
+        grad_output: dL/d(output); then the results are dL/d(input).
+        create_graph: record the walk, so that the results can be differentiated again.
+        allow_unused: give None for an input that the output does not depend on.
+
+    Returns:
+        a Tensor for a Tensor, a tuple for a sequence; each of its input's shape.
+
+    Raises:
+        RuntimeError: if an input is not part of the output's graph (unless `allow_unused`).
+
+    >>> from tinygrad_rnn import tanh
+    >>> x = Tensor(0.5, requires_grad=True)
+    >>> dx = grad(tanh(x), x, create_graph=True)
+    >>> float(grad(dx, x).data)  # -2 tanh(x) (1 - tanh(x)^2)
+    -0.7268619813835873
+    """
+    targets = (inputs,) if isinstance(inputs, Tensor) else tuple(inputs)
+    seed = seed_of(output, grad_output)
+    if create_graph:
+        seed = seed if isinstance(seed, Tensor) else Tensor(seed)
+    else:
+        seed = raw(seed)
+    walk = cotangents(output, seed, towards=targets, recording=create_graph)
+    found = {tensor: g for tensor, g in walk if tensor in targets}
+    for x in targets:
+        if x not in found and not allow_unused:
+            raise RuntimeError(
+                f"{output.label} does not depend on {x.label}, or that needs no gradient: check"
+                " the argument, set requires_grad=True, or pass allow_unused=True to get None"
+            )
+    grads = tuple(_as_tensor(found[x]) if x in found else None for x in targets)
+    return grads[0] if isinstance(inputs, Tensor) else grads
+
+
+def _as_tensor(g: Any) -> Tensor:
+    return g if isinstance(g, Tensor) else Tensor(g)

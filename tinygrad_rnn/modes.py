@@ -1,0 +1,92 @@
+"""What a `with` block changes about recording: whether, under which labels, and how suspiciously.
+
+Read next: `tensor.py`.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from contextlib import ContextDecorator
+from contextvars import ContextVar, Token
+from typing import NamedTuple
+
+
+class Step(NamedTuple):
+    """A time step in a scope stack, made by `tg.scope(t=3)`."""
+
+    t: int
+
+    def __str__(self) -> str:
+        return f"t={self.t}"
+
+
+class Mode(NamedTuple):
+    """The state of recording in this thread."""
+
+    recording: bool
+    scope: tuple[str | Step, ...]
+    watching: bool
+
+
+mode: ContextVar[Mode] = ContextVar("tinygrad_rnn", default=Mode(True, (), False))  # noqa: B039
+
+
+class _Switch(ContextDecorator, ABC):
+    """A `with` block, or a decorator, that changes the mode and puts it back."""
+
+    def __init__(self) -> None:
+        self._tokens: list[Token[Mode]] = []
+
+    @abstractmethod
+    def _changed(self, now: Mode) -> Mode: ...
+
+    def __enter__(self) -> None:
+        self._tokens.append(mode.set(self._changed(mode.get())))
+
+    def __exit__(self, *exception: object) -> None:
+        mode.reset(self._tokens.pop())
+
+
+class no_grad(_Switch):
+    """Record nothing: results have no node and need no gradient; in-place updates are allowed."""
+
+    def _changed(self, now: Mode) -> Mode:
+        return now._replace(recording=False)
+
+
+class enable_grad(_Switch):
+    """Record again, inside a `no_grad()` block."""
+
+    def _changed(self, now: Mode) -> Mode:
+        return now._replace(recording=True)
+
+
+class debug(_Switch):
+    """Keep a fingerprint of every recorded array: the walk then notices `t.data[0] = 1`."""
+
+    def _changed(self, now: Mode) -> Mode:
+        return now._replace(watching=True)
+
+
+class differentiating(_Switch):
+    """Record the work of a gradient rule, in the scope of the node that the rule belongs to."""
+
+    def __init__(self, place: tuple[str | Step, ...]) -> None:
+        super().__init__()
+        self._place = place
+
+    def _changed(self, now: Mode) -> Mode:
+        return Mode(True, ("gradient", *self._place), False)
+
+
+class scope(_Switch):
+    """Label the nodes made inside: `with tg.scope("encoder"):`, `with tg.scope(t=3):`."""
+
+    def __init__(self, name: str | None = None, *, t: int | None = None) -> None:
+        super().__init__()
+        if (name is None) == (t is None):
+            raise TypeError('a scope has a name or a time step: tg.scope("encoder"), tg.scope(t=3)')
+        self._entry: str | Step = name if name is not None else Step(int(t))  # type: ignore[arg-type]
+
+    def _changed(self, now: Mode) -> Mode:
+        return Mode(now.recording, (*now.scope, self._entry), now.watching)

@@ -1,0 +1,495 @@
+"""Each NumPy function with its derivative beneath it.
+
+Legend: `g` = dL/d(out), the gradient that arrives; `out` the result; `x, y` the inputs; a rule
+returns dL/d(its input). A rule may return more axes than its input has, where that was broadcast:
+the walk sums them. Names, shapes, axes and dtypes are NumPy's; arrays are positional, all else is
+keyword-only. Called on plain arrays, a primitive returns a plain array and records nothing.
+
+At a kink the rule gives **the subgradient of least norm**: operands that tie for a maximum or
+minimum share it equally; `absolute`, `relu` and `clip` have derivative 0 at their corners.
+
+Forwards are complex-safe (comparisons on `.real`, no `np.abs`), so that the gradient checker can
+differentiate them with the complex step; rules are holomorphic: nothing is conjugated.
+
+Read next: `functional.py`, what is composed of these; `check/`, which proves them.
+"""
+
+# mypy: disable-error-code=has-type
+
+from __future__ import annotations
+
+import string
+from builtins import max as max_of
+from builtins import min as min_of
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+
+from .arraylike import FUNCTIONS, Array, Axis, raw
+from .graph import Share
+from .tensor import Primitive, primitive
+
+# fmt: off
+# ---------------------------------------------------------------- arithmetic
+add      = primitive(np.add,      lambda g, out, x, y: g,     lambda g, out, x, y: g)
+subtract = primitive(np.subtract, lambda g, out, x, y: g,     lambda g, out, x, y: -g)
+multiply = primitive(np.multiply, lambda g, out, x, y: g * y, lambda g, out, x, y: g * x)
+divide   = primitive(np.divide,   lambda g, out, x, y: g / y, lambda g, out, x, y: -g * out / y)
+negative = primitive(np.negative, lambda g, out, x: -g)
+power    = primitive(np.power,    lambda g, out, x, y: g * _power_slope(x, y),
+                                  lambda g, out, x, y: g * out * log(where(raw(x) == 0, 1.0, x)))
+square   = primitive(np.square,   lambda g, out, x: g * (2 * x))
+sqrt     = primitive(np.sqrt,     lambda g, out, x: g / (2 * out))
+
+# ---------------------------------------------------------------- exponentials and trigonometry
+exp      = primitive(np.exp,      lambda g, out, x: g * out)
+expm1    = primitive(np.expm1,    lambda g, out, x: g * exp(x))
+log      = primitive(np.log,      lambda g, out, x: g / x)
+log1p    = primitive(np.log1p,    lambda g, out, x: g / (1 + x))
+sin      = primitive(np.sin,      lambda g, out, x: g * cos(x))
+cos      = primitive(np.cos,      lambda g, out, x: -g * sin(x))
+tanh     = primitive(np.tanh,     lambda g, out, x: g * (1 - out * out))
+# fmt: on
+
+
+def _power_slope(x: Any, y: Any) -> Any:
+    """y x^(y-1), and 0 where y = 0 (x^0 is the constant 1, also at x = 0)."""
+    return y * power(x, where(raw(y) == 0, 1.0, y - 1))
+
+
+@primitive
+def sigmoid(x):
+    """1 / (1 + exp(-x)), to full relative accuracy in both tails, without overflow."""
+    x = np.asarray(x)
+    largest = _LARGEST_EXPONENT.get(x.dtype.char, _LARGEST_EXPONENT["d"])
+    return np.reciprocal(1 + np.exp(np.minimum(-x, largest)))
+
+
+sigmoid.gradients(lambda g, out, x: g * (out * (1 - out)))
+
+# exp of this fits into the dtype (as arrays: NumPy converts a Python number anew at every call)
+_LARGEST_EXPONENT = {c: np.array(n, c) for c, n in {"e": 10, "f": 85, "F": 85, "d": 700}.items()}
+
+
+@primitive
+def softplus(x):
+    """log(1 + exp(x)), without overflow."""
+    right = x.real > 0
+    return np.where(right, x, 0) + np.log1p(np.exp(np.where(right, -x, x)))
+
+
+softplus.gradients(lambda g, out, x: g * sigmoid(x))
+
+
+@primitive
+def absolute(x):
+    """|x|."""
+    return np.where(x.real < 0, -x, x) if np.iscomplexobj(x) else np.abs(x)
+
+
+absolute.gradients(lambda g, out, x: g * np.sign(raw(x).real))
+
+
+@primitive
+def relu(x):
+    """max(x, 0)."""
+    return np.maximum(x, 0)
+
+
+relu.gradients(lambda g, out, x: g * (raw(out) > 0))
+
+
+@primitive
+def clip(x, *, min=None, max=None):
+    """x where it lies between the bounds (plain numbers or arrays), else the nearer bound."""
+    clipped = np.clip(x.real, min, max)
+    return np.where(_inside(x, min, max), x, clipped) if np.iscomplexobj(x) else clipped
+
+
+def _inside(x: Array, low: Any, high: Any) -> Any:
+    above = True if low is None else x.real > low
+    return above & (True if high is None else x.real < high)
+
+
+clip.gradients(lambda g, out, x, min=None, max=None: g * _inside(raw(x), min, max))
+
+
+@primitive
+def maximum(x, y):
+    """The larger of x and y."""
+    return np.maximum(x, y)
+
+
+@primitive
+def minimum(x, y):
+    """The smaller of x and y."""
+    return np.minimum(x, y)
+
+
+def _share(g: Any, x: Any, y: Any, out: Any) -> Any:
+    """What x gets of the gradient: all where it won, half where it ties with y."""
+    x, y, out = raw(x), raw(y), raw(out)
+    return where(x == y, g / 2, where(x == out, g, 0))
+
+
+maximum.gradients(
+    lambda g, out, x, y: _share(g, x, y, out), lambda g, out, x, y: _share(g, y, x, out)
+)
+minimum.gradients(
+    lambda g, out, x, y: _share(g, x, y, out), lambda g, out, x, y: _share(g, y, x, out)
+)
+
+
+@primitive
+def where(condition, x, y):
+    """x where the condition holds, else y."""
+    return np.where(condition, x, y)
+
+
+where.gradients(
+    None,
+    lambda g, out, condition, x, y: where(condition, g, 0),
+    lambda g, out, condition, x, y: where(condition, 0, g),
+)
+
+
+# ---------------------------------------------------------------- products over axes
+@primitive
+def matmul(x, y):
+    """x @ y for vectors, matrices and (broadcast) stacks of them; one product if y is a matrix."""
+    if x.ndim > 2 and y.ndim == 2:
+        return np.matmul(x.reshape(-1, x.shape[-1]), y).reshape(*x.shape[:-1], y.shape[-1])
+    return np.matmul(x, y)
+
+
+def _matmul_left(g: Any, out: Any, x: Any, y: Any) -> Any:
+    if x.ndim == 2 and y.ndim <= 2:  # W @ h: a weight, perhaps used at every step
+        rows = (lambda a: a.reshape(1, -1)) if y.ndim == 1 else (lambda a: a.T)
+        return Share(sum_of_products, (rows(g), rows(y)), None, {})
+    if y.ndim == 1:
+        return expand(g, -1) * y
+    if x.ndim == 1:
+        return matmul(y, expand(g, -1))[..., 0]
+    return matmul(g, y.swapaxes(-1, -2))
+
+
+def _matmul_right(g: Any, out: Any, x: Any, y: Any) -> Any:
+    if y.ndim == 2:  # h @ W: all the rows of x and g, over batch and time, make one product
+        return Share(sum_of_products, (as_rows(x, x.shape[-1]), as_rows(g, y.shape[-1])), None, {})
+    if x.ndim == 1:
+        return expand(x, -1) * expand(g, -2) if y.ndim > 1 else g * x
+    if y.ndim == 1:
+        return (x * expand(g, -1)).reshape(-1, x.shape[-1]).sum(axis=0)
+    return matmul(x.swapaxes(-1, -2), g)
+
+
+def as_rows(x: Any, n: int) -> Any:
+    return x if x.ndim == 2 else x.reshape(-1, n)
+
+
+def expand(x: Any, axis: int) -> Any:
+    """A new axis of size 1, counted from the end."""
+    return x[..., None] if axis == -1 else x[..., None, :]
+
+
+matmul.gradients(_matmul_left, _matmul_right)
+
+
+@primitive
+def sum_of_products(*pairs, items):
+    """sum_k a_k.T @ b_k for pairs (a_0, b_0, a_1, b_1, ...), as one product over all the rows."""
+    a, b = pairs[0::2], pairs[1::2]
+    if len(a) == 1:
+        return a[0].T @ b[0]
+    return np.concatenate(a).T @ np.concatenate(b)
+
+
+sum_of_products.gradients(
+    each=lambda i, g, out, *pairs, items: pairs[i + 1] @ g.T if i % 2 == 0 else pairs[i - 1] @ g
+)
+
+
+@primitive
+def einsum(*operands, subscripts):
+    """np.einsum(subscripts, *operands)."""
+    return np.einsum(subscripts, *operands)
+
+
+def _einsum_gradient(i: int, g: Any, out: Any, *operands: Any, subscripts: str) -> Any:
+    """Another einsum: the output and the other operands on the left, this one on the right.
+
+    A letter that stands only in this operand was summed (ones bring it back); one that stands in it
+    twice took a diagonal (an identity puts it back).
+    """
+    terms, result = explicit_subscripts(subscripts, [np.ndim(raw(x)) for x in operands])
+    fresh = iter(sorted(set(string.ascii_letters) - set("".join(terms))))
+    others = [(result, g)] + [
+        (t, x) for k, (t, x) in enumerate(zip(terms, operands, strict=True)) if k != i
+    ]
+    present = set("".join(t for t, _ in others))
+    target = ""
+    for letter, n in zip(terms[i], operands[i].shape, strict=True):
+        if letter in target:
+            new = next(fresh)
+            others.append((letter + new, np.eye(n, dtype=g.dtype)))
+            letter = new
+        elif letter not in present:
+            others.append((letter, np.ones(n, dtype=g.dtype)))
+        target += letter
+    return einsum(
+        *(x for _, x in others), subscripts=",".join(t for t, _ in others) + "->" + target
+    )
+
+
+def explicit_subscripts(subscripts: str, ndims: list[int]) -> tuple[list[str], str]:
+    """The letters of each operand and of the result, an ellipsis or implied result spelt out."""
+    left, arrow, result = subscripts.replace(" ", "").partition("->")
+    unused = sorted(set(string.ascii_letters) - set(subscripts))
+    terms = left.split(",")
+    extra = [
+        n - len(t.replace("...", "")) if "..." in t else 0
+        for t, n in zip(terms, ndims, strict=True)
+    ]
+    dots = "".join(unused[: int(np.max(extra))])
+    terms = [t.replace("...", dots[len(dots) - n :]) for t, n in zip(terms, extra, strict=True)]
+    if not arrow:
+        letters = "".join(t.replace("...", "") for t in left.split(","))
+        result = "..." + "".join(sorted(c for c in set(letters) if letters.count(c) == 1))
+    return terms, result.replace("...", dots)
+
+
+einsum.gradients(each=_einsum_gradient)
+
+
+# ---------------------------------------------------------------- reductions
+def _kept(g: Any, x: Any, axis: Axis, keepdims: bool) -> Any:
+    """A reduction's result or gradient, with the reduced axes put back as size 1."""
+    if keepdims:
+        return g
+    axes = (
+        range(x.ndim)
+        if axis is None
+        else {k % x.ndim for k in np.atleast_1d(axis)}
+        if x.ndim
+        else ()
+    )
+    return g.reshape(tuple(1 if k in axes else n for k, n in enumerate(x.shape)))
+
+
+@primitive
+def sum(x, *, axis=None, keepdims=False):
+    """The sum over one, several or all axes."""
+    return np.sum(x, axis=axis, keepdims=keepdims)
+
+
+sum.gradients(
+    lambda g, out, x, axis=None, keepdims=False: broadcast_to(
+        _kept(g, x, axis, keepdims), shape=x.shape
+    )
+)
+
+
+@primitive
+def prod(x, *, axis=None, keepdims=False):
+    """The product over one, several or all axes."""
+    return np.prod(x, axis=axis, keepdims=keepdims)
+
+
+def _prod_gradient(g: Any, out: Any, x: Any, axis: Axis = None, keepdims: bool = False) -> Any:
+    g, total = _kept(g, x, axis, keepdims), _kept(out, x, axis, keepdims)
+    if np.all(raw(x) != 0):
+        return g * total / x
+    return g * _product_of_others(x, axis)
+
+
+def _product_of_others(x: Any, axis: Axis) -> Any:
+    """For every entry the product of the others along the axes; right also where some are zero."""
+    axes = [k % x.ndim for k in np.atleast_1d(range(x.ndim) if axis is None else axis)]
+    order = [k for k in range(x.ndim) if k not in axes] + axes
+    moved = x.transpose(order)
+    n = int(np.prod([x.shape[k] for k in axes]))
+    rows = moved.reshape(*moved.shape[: x.ndim - len(axes)], 1, n)
+    others = prod(where(np.eye(n, dtype=bool), 1.0, rows), axis=-1)
+    return others.reshape(moved.shape).transpose([int(k) for k in np.argsort(order)])
+
+
+prod.gradients(_prod_gradient)
+
+
+@primitive
+def max(x, *, axis=None, keepdims=False):
+    """The largest entry along one, several or all axes."""
+    return np.max(x, axis=axis, keepdims=keepdims)
+
+
+@primitive
+def min(x, *, axis=None, keepdims=False):
+    """The smallest entry along one, several or all axes."""
+    return np.min(x, axis=axis, keepdims=keepdims)
+
+
+def _extremum_gradient(g: Any, out: Any, x: Any, axis: Axis = None, keepdims: bool = False) -> Any:
+    g, won = _kept(g, x, axis, keepdims), raw(x) == raw(_kept(out, x, axis, keepdims))
+    return where(won, g / np.sum(won, axis=axis, keepdims=True, dtype=g.dtype), 0)
+
+
+max.gradients(_extremum_gradient)
+min.gradients(_extremum_gradient)
+
+
+@primitive
+def logsumexp(x, *, axis=None, keepdims=False):
+    """log(sum(exp(x))) without overflow: the largest entry is taken out first."""
+    top = np.max(x.real, axis=axis, keepdims=True)
+    top = np.where(np.isfinite(top), top, 0)
+    total = np.log(np.sum(np.exp(x - top), axis=axis, keepdims=True)) + top
+    return total if keepdims else np.squeeze(total, axis=axis)
+
+
+logsumexp.gradients(
+    lambda g, out, x, axis=None, keepdims=False: (
+        _kept(g, x, axis, keepdims) * exp(x - _kept(out, x, axis, keepdims))
+    )
+)
+
+
+@primitive
+def cumsum(x, *, axis=None):
+    """The running sum along an axis (of the flattened array, without one)."""
+    return np.cumsum(x, axis=axis)
+
+
+def _cumsum_gradient(g: Any, out: Any, x: Any, axis: int | None = None) -> Any:
+    """A running sum from the other end."""
+    back = (slice(None),) * (0 if axis is None else axis % x.ndim) + (slice(None, None, -1),)
+    return cumsum(g[back], axis=0 if axis is None else axis)[back].reshape(x.shape)
+
+
+cumsum.gradients(_cumsum_gradient)
+
+
+# ---------------------------------------------------------------- shapes
+@primitive
+def reshape(x, *, shape):
+    """The same entries in another shape."""
+    return np.reshape(x, shape)
+
+
+reshape.gradients(lambda g, out, x, shape: g.reshape(x.shape))
+
+
+@primitive
+def transpose(x, *, axes=None):
+    """The axes in another order; reversed, without one."""
+    return np.transpose(x, axes)
+
+
+transpose.gradients(
+    lambda g, out, x, axes=None: (
+        g.T
+        if axes is None
+        else g.transpose([int(k) for k in np.argsort([k % x.ndim for k in axes])])
+    )
+)
+
+
+@primitive
+def broadcast_to(x, *, shape):
+    """x repeated to a larger shape."""
+    return np.broadcast_to(x, shape)
+
+
+broadcast_to.gradients(lambda g, out, x, shape: g)
+
+
+@primitive
+def astype(x, *, dtype):
+    """The same values in another dtype."""
+    return x.astype(dtype)
+
+
+astype.gradients(lambda g, out, x, dtype: g.astype(x.dtype))
+
+
+@primitive(name="concatenate")
+def joined(*xs, axis):
+    """The arrays one after the other along an axis."""
+    return np.concatenate(xs, axis=axis)
+
+
+def _joined_gradient(i: int, g: Any, out: Any, *xs: Any, axis: int) -> Any:
+    lengths = [x.shape[axis] for x in xs[: i + 1]]
+    stop = int(np.sum(lengths))
+    return g[(slice(None),) * (axis % g.ndim) + (slice(stop - lengths[-1], stop),)]
+
+
+joined.gradients(each=_joined_gradient)
+
+
+@primitive(name="stack")
+def stacked(*xs, axis):
+    """The arrays side by side along a new axis."""
+    return np.stack(xs, axis=axis)
+
+
+stacked.gradients(each=lambda i, g, out, *xs, axis: g[(slice(None),) * (axis % g.ndim) + (i,)])
+
+
+# ---------------------------------------------------------------- indexing
+@primitive
+def getitem(x, *, index):
+    """x[index], for every kind of index that NumPy has."""
+    return x[index]
+
+
+getitem.gradients(lambda g, out, x, index: Share(scatter, (g,), index, {"shape": x.shape}))
+
+
+@primitive
+def scatter(*gs, items, shape):
+    """Zeros of `shape`, with each gs[k] added at the index items[k]: the transpose of indexing.
+
+    Repeated indices add up. T slices of one tensor cost one buffer, not T.
+    """
+    out = np.zeros(shape, gs[0].dtype if len(gs) == 1 else np.result_type(*gs))
+    disjoint = _disjoint(items)
+    for g, index in zip(gs, items, strict=True):
+        if disjoint:
+            out[index] = g
+        elif _is_basic(index):
+            out[index] += g
+        else:
+            np.add.at(out, index, g)
+    return out
+
+
+def _disjoint(items: Sequence[Any]) -> bool:
+    """Whether no entry is named twice: steps `x[t]` by different t, or slices side by side."""
+    last = [index[-1] if type(index) is tuple and index else index for index in items]
+    if all(type(k) is int for k in last):
+        apart = len(set(last)) == len(last) and (min_of(last) >= 0 or max_of(last) < 0)
+    elif all(
+        type(k) is slice and k.step is None and type(k.start) is type(k.stop) is int for k in last
+    ):
+        apart = all(0 <= a.start <= a.stop <= b.start <= b.stop for a, b in pairwise(last))
+    else:
+        return False
+    heads = [index[:-1] if type(index) is tuple else () for index in items]
+    return apart and all(_is_basic(h) and h == heads[0] for h in heads)
+
+
+def _is_basic(index: Any) -> bool:
+    """Integers, slices, None and Ellipsis: an index that takes every entry at most once."""
+    kinds = map(type, index) if type(index) is tuple else (type(index),)
+    return all(kind in _BASIC or issubclass(kind, np.integer) for kind in kinds)
+
+
+_BASIC = frozenset([int, slice, type(None), type(Ellipsis)])
+
+
+scatter.gradients(each=lambda i, g, out, *gs, items, shape: g[items[i]])
+
+
+FUNCTIONS.update({op.name: op for op in list(globals().values()) if isinstance(op, Primitive)})
