@@ -7,7 +7,6 @@ Array functions carry NumPy's names and arguments; losses and layers PyTorch's. 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -22,6 +21,7 @@ from .ops import (
     joined,
     logsumexp,
     multiply,
+    part,
     reshape,
     scatter,
     softplus,
@@ -121,11 +121,11 @@ def split(x: Any, indices_or_sections: int | Sequence[int], axis: int = 0) -> li
                 f"an axis of {n} entries cannot be split into {indices_or_sections} equal parts:"
                 " pass the indices to cut at instead"
             )
-        cuts = [k * (n // indices_or_sections) for k in range(indices_or_sections + 1)]
+        cuts = tuple([k * (n // indices_or_sections) for k in range(indices_or_sections + 1)])
     else:
-        cuts = [0, *indices_or_sections, n]
-    before = (slice(None),) * (axis % x.ndim)
-    return [getitem(x, index=(*before, slice(a, b))) for a, b in pairwise(cuts)]
+        cuts = (0, *(slice(0, k).indices(n)[1] for k in indices_or_sections), n)
+    axis %= x.ndim
+    return [part(x, k=k, cuts=cuts, axis=axis) for k in range(len(cuts) - 1)]
 
 
 @function

@@ -10,7 +10,7 @@ Read next: `ops.py`, where the rules are; `derivatives.py`, which walks repeated
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import chain
+from heapq import heappop, heappush
 from operator import attrgetter
 from typing import Any, NamedTuple
 
@@ -35,29 +35,19 @@ class Share(NamedTuple):
     attrs: dict[str, Any]
 
 
-def ancestors(
-    outputs: Iterable[Tensor], *, needed: bool = False
-) -> tuple[list[Tensor], list[Tensor]]:
-    """(results in creation order, leaves in the order they were met) that `outputs` are made of.
-
-    With `needed`, only those that need a gradient. Iterative: a chain of 100,000 is fine.
-    """
+def ancestors(outputs: Iterable[Tensor]) -> list[Tensor]:
+    """All results that `outputs` are made of, in creation order; iterative, so depth is no limit."""
     stack = list(outputs)
     seen = set(stack)
-    results, leaves = [], []
+    results = []
     while stack:
         tensor = stack.pop()
-        node = tensor.node
-        if node is None:
-            leaves.append(tensor)
-            continue
-        results.append(tensor)
-        for x in node.inputs:
-            if isinstance(x, Tensor) and x not in seen and (x._requires_grad or not needed):
-                seen.add(x)
-                stack.append(x)
-    results.sort(key=attrgetter("node.index"))
-    return results, leaves
+        if tensor.node is not None:
+            results.append(tensor)
+            fresh = [x for x in tensor.node.inputs if isinstance(x, Tensor) and x not in seen]
+            seen.update(fresh)
+            stack += dict.fromkeys(fresh)
+    return sorted(results, key=attrgetter("node.index"))
 
 
 def cotangents(
@@ -76,52 +66,55 @@ def cotangents(
         recording: False: arrays in, arrays out. True: Tensors, so the walk itself is recorded.
         edges: filled, if given, with the gradient that arrived over each edge (result, argument).
     """
-    results, leaves = ancestors([output], needed=True)
-    wanted = None if towards is None else _leading_to(towards, results)
+    leading = None if towards is None else _leading_to(towards, output)
     arrived: dict[Tensor, list[Any]] = {output: [seed]}
-    for out in reversed(results):
-        if out not in arrived:
-            continue
+    newest = [(-output.node.index, output)] if output.node else []  # a heap: the newest comes first
+    leaves = [output] if output.node is None else []
+    while newest:
+        _, out = heappop(newest)
         g = _total(arrived.pop(out))
         yield out, g
-        for i, x, contribution in _chain_rule(out, g, wanted, recording):
+        node = out.node
+        assert node is not None
+        index, attrs = node.index, node.attrs
+        rules, value, inputs = _terms(out, node, recording)
+        if out.changed > index or node.fingerprints is not None:
+            _refuse_changed(out, node)
+        for i, x in enumerate(node.inputs):
+            if not isinstance(x, Tensor):
+                continue
+            if x.changed > index:
+                _refuse_changed(out, node)
+            if not x._requires_grad or (leading is not None and x not in leading):
+                continue
+            contribution = _fit(rules[i](g, value, *inputs, **attrs), x, node, i)  # the chain rule
             if edges is not None:
                 edges[out, i] = _total([contribution])
             if x in arrived:
                 arrived[x].append(contribution)
+                continue
+            arrived[x] = [contribution]
+            if x.node is None:
+                leaves.append(x)
             else:
-                arrived[x] = [contribution]
+                heappush(newest, (-x.node.index, x))
     for leaf in leaves:
-        if leaf in arrived:
-            yield leaf, _total(arrived.pop(leaf))
+        yield leaf, _total(arrived.pop(leaf))
 
 
-def _chain_rule(
-    out: Tensor, g: Any, wanted: set[Tensor] | None, recording: bool
-) -> list[tuple[int, Tensor, Any]]:
-    """(i, input i, dL/d(input i)) for each input of one node that needs it, from g = dL/d(out)."""
-    node = out.node
-    assert node is not None
-    _check_unchanged(out, node)
-    targets = [
-        (i, x)
-        for i, x in enumerate(node.inputs)
-        if isinstance(x, Tensor) and x._requires_grad and (wanted is None or x in wanted)
-    ]
-    rules = node.op.rules_for(node.inputs)
+def _terms(out: Tensor, node: Node, recording: bool) -> tuple[Sequence[Any], Any, Sequence[Any]]:
+    """What the chain rule needs at one node: (rules, out, inputs), as arrays or as Tensors."""
+    op = node.op
+    rules = op.rules or op.rules_for(node.inputs)
     if recording:
-        with differentiating(node.scope):
-            found = [(i, x, rules[i](g, out, *node.inputs, **node.attrs)) for i, x in targets]
-            return [(i, x, _fit(c, x, node, i)) for i, x, c in found]
-    arrays = [x._data if isinstance(x, Tensor) else x for x in node.inputs]
-    found = [(i, x, rules[i](g, out._data, *arrays, **node.attrs)) for i, x in targets]
-    return [(i, x, _fit(c, x, node, i)) for i, x, c in found]
+        return [differentiating(node.scope)(rule) for rule in rules], out, node.inputs
+    return rules, out._data, [x._data if isinstance(x, Tensor) else x for x in node.inputs]
 
 
-def _leading_to(targets: Sequence[Tensor], results: Sequence[Tensor]) -> set[Tensor]:
-    """The targets, and the tensors among `results` that were made from one."""
-    leading = set(targets)
-    for out in results:
+def _leading_to(goals: Sequence[Tensor], output: Tensor) -> set[Tensor]:
+    """The goals, and what was made from them on the way to the output."""
+    leading = set(goals)
+    for out in ancestors([output]):
         assert out.node is not None
         if any(isinstance(x, Tensor) and x in leading for x in out.node.inputs):
             leading.add(out)
@@ -130,10 +123,13 @@ def _leading_to(targets: Sequence[Tensor], results: Sequence[Tensor]) -> set[Ten
 
 def _total(contributions: list[Any]) -> Any:
     """The sum of what arrived at one tensor: the multivariate chain rule is this addition."""
+    total = contributions[0]
+    if len(contributions) == 1 and type(total) is not Share:
+        return total  # it may be someone else's array: it is never written into
     values = [c for c in contributions if type(c) is not Share]
     if len(values) < len(contributions):
         values += _added_up([c for c in contributions if type(c) is Share])
-    total = values[0]  # may be someone else's array: it is never written into
+    total = values[0]
     for k, value in enumerate(values[1:]):
         if k and type(total) is np.ndarray and total.dtype == value.dtype:
             total += value
@@ -144,25 +140,20 @@ def _total(contributions: list[Any]) -> Any:
 
 def _added_up(shares: list[Share]) -> list[Any]:
     """The sum of the shares of each kind, in one call a kind."""
-    kinds: dict[Primitive, list[Share]] = {}
-    for share in shares:
-        kinds.setdefault(share.op, []).append(share)
-    return [
-        op(
-            *chain.from_iterable(s.operands for s in some),
-            items=[s.item for s in some],
-            **some[0].attrs,
-        )
-        for op, some in kinds.items()
-    ]
+    op, _, _, attrs = shares[0]
+    mine = [share for share in shares if share.op is op]
+    others = [share for share in shares if share.op is not op]
+    operands = [x for share in mine for x in share.operands]
+    total = op(*operands, items=[share.item for share in mine], **attrs)
+    return [total, *_added_up(others)] if others else [total]
 
 
 def _fit(c: Any, x: Tensor, node: Node, i: int) -> Any:
     """The contribution in the shape and dtype of `x`: where x was broadcast, it is summed."""
     data = x._data
-    if type(c) is Share or (
-        type(c) is np.ndarray and c.shape == data.shape and c.dtype == data.dtype
-    ):
+    if type(c) is Share:
+        return c
+    if type(c) is np.ndarray and c.shape == data.shape and c.dtype == data.dtype:
         return c
     if not isinstance(c, Tensor):
         c = np.asarray(c)
@@ -182,11 +173,10 @@ def _fit(c: Any, x: Tensor, node: Node, i: int) -> Any:
     return c
 
 
-def _check_unchanged(out: Tensor, node: Node) -> None:
+def _refuse_changed(out: Tensor, node: Node) -> None:
     """Raise if an array was replaced after this node recorded it: its gradient would be wrong."""
-    index = node.index
     for x in (out, *node.inputs):
-        if isinstance(x, Tensor) and x.changed > index:
+        if isinstance(x, Tensor) and x.changed > node.index:
             raise RuntimeError(
                 f"{x.label} was changed in place after {node.op.name} had recorded it, so this"
                 " gradient would be wrong: run the forward pass again, or call backward() first"

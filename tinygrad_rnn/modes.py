@@ -8,6 +8,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from contextlib import ContextDecorator
 from contextvars import ContextVar, Token
+from copy import copy
 from typing import NamedTuple
 
 
@@ -34,17 +35,20 @@ mode: ContextVar[Mode] = ContextVar("tinygrad_rnn", default=Mode(True, (), False
 class _Switch(ContextDecorator, ABC):
     """A `with` block, or a decorator, that changes the mode and puts it back."""
 
-    def __init__(self) -> None:
-        self._tokens: list[Token[Mode]] = []
+    _token: Token[Mode]
 
     @abstractmethod
     def _changed(self, now: Mode) -> Mode: ...
 
+    def _recreate_cm(self) -> _Switch:
+        """A decorator may be entered anew inside itself."""
+        return copy(self)
+
     def __enter__(self) -> None:
-        self._tokens.append(mode.set(self._changed(mode.get())))
+        self._token = mode.set(self._changed(mode.get()))
 
     def __exit__(self, *exception: object) -> None:
-        mode.reset(self._tokens.pop())
+        mode.reset(self._token)
 
 
 class no_grad(_Switch):
@@ -72,7 +76,6 @@ class differentiating(_Switch):
     """Record the work of a gradient rule, in the scope of the node that the rule belongs to."""
 
     def __init__(self, place: tuple[str | Step, ...]) -> None:
-        super().__init__()
         self._place = place
 
     def _changed(self, now: Mode) -> Mode:
@@ -83,7 +86,6 @@ class scope(_Switch):
     """Label the nodes made inside: `with tg.scope("encoder"):`, `with tg.scope(t=3):`."""
 
     def __init__(self, name: str | None = None, *, t: int | None = None) -> None:
-        super().__init__()
         if (name is None) == (t is None):
             raise TypeError('a scope has a name or a time step: tg.scope("encoder"), tg.scope(t=3)')
         self._entry: str | Step = name if name is not None else Step(int(t))  # type: ignore[arg-type]

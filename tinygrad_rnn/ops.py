@@ -19,10 +19,7 @@ Read next: `functional.py`, what is composed of these; `check/`, which proves th
 from __future__ import annotations
 
 import string
-from builtins import max as max_of
 from builtins import min as min_of
-from collections.abc import Sequence
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -428,6 +425,35 @@ def _joined_gradient(i: int, g: Any, out: Any, *xs: Any, axis: int) -> Any:
 joined.gradients(each=_joined_gradient)
 
 
+@primitive(name="split")
+def part(x, *, k, cuts, axis):
+    """Part k of x, cut along an axis at cuts[0], cuts[1], ... (non-negative axis)."""
+    return x[(slice(None),) * axis + (slice(cuts[k], cuts[k + 1]),)]
+
+
+part.gradients(
+    lambda g, out, x, k, cuts, axis: Share(
+        reassembled, (g,), k, {"cuts": cuts, "axis": axis, "shape": x.shape}
+    )
+)
+
+
+@primitive
+def reassembled(*gs, items, cuts, axis, shape):
+    """The parts side by side again, gs[j] as part items[j]; zeros for parts that are missing."""
+    if len(items) == len(cuts) - 1 == len(set(items)) and cuts[-1] - cuts[0] == shape[axis]:
+        return np.concatenate([gs[items.index(k)] for k in range(len(items))], axis=axis)
+    out = np.zeros(shape, np.result_type(*gs))
+    for g, k in zip(gs, items):
+        out[(slice(None),) * axis + (slice(cuts[k], cuts[k + 1]),)] += g
+    return out
+
+
+reassembled.gradients(
+    each=lambda i, g, out, *gs, items, cuts, axis, shape: part(g, k=items[i], cuts=cuts, axis=axis)
+)
+
+
 @primitive(name="stack")
 def stacked(*xs, axis):
     """The arrays side by side along a new axis."""
@@ -454,30 +480,17 @@ def scatter(*gs, items, shape):
     Repeated indices add up. T slices of one tensor cost one buffer, not T.
     """
     out = np.zeros(shape, gs[0].dtype if len(gs) == 1 else np.result_type(*gs))
-    disjoint = _disjoint(items)
-    for g, index in zip(gs, items, strict=True):
-        if disjoint:
+    steps = set(items) if all(type(index) is int for index in items) else ()
+    if len(steps) == len(items) and min_of(steps) >= 0:  # x[0], x[1], ...: nothing overlaps
+        for g, index in zip(gs, items):
             out[index] = g
-        elif _is_basic(index):
+        return out
+    for g, index in zip(gs, items):
+        if _is_basic(index):
             out[index] += g
         else:
             np.add.at(out, index, g)
     return out
-
-
-def _disjoint(items: Sequence[Any]) -> bool:
-    """Whether no entry is named twice: steps `x[t]` by different t, or slices side by side."""
-    last = [index[-1] if type(index) is tuple and index else index for index in items]
-    if all(type(k) is int for k in last):
-        apart = len(set(last)) == len(last) and (min_of(last) >= 0 or max_of(last) < 0)
-    elif all(
-        type(k) is slice and k.step is None and type(k.start) is type(k.stop) is int for k in last
-    ):
-        apart = all(0 <= a.start <= a.stop <= b.start <= b.stop for a, b in pairwise(last))
-    else:
-        return False
-    heads = [index[:-1] if type(index) is tuple else () for index in items]
-    return apart and all(_is_basic(h) and h == heads[0] for h in heads)
 
 
 def _is_basic(index: Any) -> bool:

@@ -91,8 +91,7 @@ class Graph:
         self.outputs = outputs
         self.nodes: list[Line] = []
         self._numbers: dict[Tensor, int] = {}
-        results, _ = ancestors(outputs)
-        for tensor in (*results, *outputs):
+        for tensor in (*ancestors(outputs), *outputs):
             if tensor not in self._numbers:
                 self._add(tensor)
 

@@ -281,9 +281,9 @@ class Primitive:
 
     def rules_for(self, inputs: Sequence[Any]) -> Sequence[Any]:
         """One rule per input, of a call with these inputs."""
-        if self.each is not None:
-            return [functools.partial(self.each, i) for i in range(len(inputs))]
-        return self.rules
+        if self.each is None:
+            return self.rules
+        return [functools.partial(self.each, i) for i in range(len(inputs))]
 
     def __call__(self, *inputs: Any, **attrs: Any) -> Any:
         found = needed = False
@@ -291,7 +291,8 @@ class Primitive:
         for x in inputs:
             if isinstance(x, Tensor):
                 found = True
-                needed = needed or x._requires_grad
+                if x._requires_grad:
+                    needed = True
                 x = x._data
             arrays.append(x)
         data = self.forward(*arrays, **attrs)

@@ -1,4 +1,4 @@
-"""Recurrent cells are their equations; the layers run them along time; nobody writes their backward.
+"""Recurrent cells are their equations; layers run them along time; nobody writes their backward.
 
 Each of `rnn_step`, `lstm_step`, `gru_step` is the paper's mathematics, one line an equation.
 Back-propagation through time is what the walk makes of the lines that they record.
@@ -75,7 +75,7 @@ class _Recurrent(Module, ABC):
     gates: int  # 1, 4 or 3
     states: tuple[str, ...] = ("h",)  # what a state consists of
 
-    def __init__(self, input_size: int, hidden_size: int, bias: bool) -> None:
+    def __init__(self, input_size: int, hidden_size: int, bias: bool, dtype: DTypeLike) -> None:
         super().__init__()
         if input_size < 0 or hidden_size < 1:
             raise ValueError(
@@ -83,16 +83,15 @@ class _Recurrent(Module, ABC):
                 f" given {input_size} and {hidden_size}"
             )
         self.input_size, self.hidden_size, self.bias = input_size, hidden_size, bias
+        self.dtype = np.dtype(dtype)
 
-    def _make_weights(
-        self, suffix: str, D: int, rng: np.random.Generator, dtype: DTypeLike
-    ) -> None:
+    def _make_weights(self, suffix: str, D: int, rng: np.random.Generator) -> None:
         H, rows = self.hidden_size, self.gates * self.hidden_size
         shapes: dict[str, tuple[int, ...]] = {"weight_ih": (rows, D), "weight_hh": (rows, H)}
         if self.bias:
             shapes |= {"bias_ih": (rows,), "bias_hh": (rows,)}
         for name, shape in shapes.items():
-            setattr(self, name + suffix, uniform(rng, 1 / np.sqrt(H), shape, dtype))
+            setattr(self, name + suffix, uniform(rng, 1 / np.sqrt(H), shape, self.dtype))
 
     def _input_part(self, x: Any, suffix: str) -> Any:
         """x W_ih^T + b, for all the steps that x has: (..., D) to (..., gates H)."""
@@ -203,13 +202,13 @@ class _Cell(_Recurrent):
         dtype: DTypeLike = float,
         rng: Rng = None,
     ) -> None:
-        super().__init__(input_size, hidden_size, bias)
-        self._make_weights("", input_size, np.random.default_rng(rng), dtype)
+        super().__init__(input_size, hidden_size, bias, dtype)
+        self._make_weights("", input_size, np.random.default_rng(rng))
 
     def forward(self, x: Any, state: Any = None) -> Any:
         self._check_width(x, most=2)
         shape = (*np.shape(x)[:-1], self.hidden_size)
-        states = self._unpacked(state, shape, getattr(self, "weight_hh").dtype, "(B, H)")
+        states = self._unpacked(state, shape, self.dtype, "(B, H)")
         label_input(x)
         return self._packed(self._step(self._input_part(x, ""), states, *self._recurrent_part("")))
 
@@ -291,7 +290,7 @@ class _Layer(_Recurrent):
         dtype: DTypeLike = float,
         rng: Rng = None,
     ) -> None:
-        super().__init__(input_size, hidden_size, bias)
+        super().__init__(input_size, hidden_size, bias, dtype)
         if num_layers < 1 or not 0 <= dropout < 1:
             raise ValueError(
                 f"need num_layers >= 1 and 0 <= dropout < 1; given {num_layers}, {dropout}"
@@ -303,7 +302,7 @@ class _Layer(_Recurrent):
         for k in range(num_layers):
             width = input_size if k == 0 else hidden_size * len(self.directions)
             for direction in self.directions:
-                self._make_weights(f"_l{k}{direction}", width, self.rng, dtype)
+                self._make_weights(f"_l{k}{direction}", width, self.rng)
 
     def forward(self, x: Any, state: Any = None) -> tuple[Any, Any]:
         self._check_width(x, most=3)

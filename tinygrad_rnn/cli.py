@@ -1,0 +1,294 @@
+"""`tinygrad-rnn VERB`: each verb is one public function with its arguments on the command line.
+
+Bad input is one clear line on stderr and exit code 2; a traceback is a bug.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from . import __version__, demo, functional, nn
+from .check import Report, gradcheck
+from .data import manual, read_text
+from .draw import Drawing, RenderError, draw
+from .files import whole_file
+from .models import LAYERS, load_model
+from .modes import scope
+from .tensor import Tensor
+
+PROMPT = "The "
+CELLS = {"rnn": nn.RNNCell, "lstm": nn.LSTMCell, "gru": nn.GRUCell}
+DEFAULT_STEPS = {"rnn": 2000, "lstm": 1000, "gru": 1000}  # each about a minute on two cores
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one verb; gives the exit code: 0 done, 1 a gradient is wrong, 2 it could not be done."""
+    arguments = _parser().parse_args(argv)
+    try:
+        return int(arguments.run(arguments))
+    except (OSError, ValueError, RenderError) as error:
+        print(f"tinygrad-rnn {arguments.verb}: {_one_line(error)}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print(f"\ntinygrad-rnn {arguments.verb}: interrupted", file=sys.stderr)
+        return 130
+
+
+def _one_line(error: Exception) -> str:
+    if isinstance(error, OSError) and error.strerror:
+        return f"{error.strerror}: {error.filename}" if error.filename else error.strerror
+    return " ".join(str(error).split())
+
+
+# ---------------------------------------------------------------- verbs
+def run_demo(arguments: argparse.Namespace) -> int:
+    """Train, sample, check, draw, keep."""
+    folder = _writable_folder(arguments.out)
+    text = _text(arguments)
+    print("1. train")
+    model, vocabulary, history, nats = demo.learn(
+        text, arguments.cell, _steps(arguments), arguments.seed
+    )
+    print(demo.summary(len(vocabulary), nats))
+    paths = demo.keep(folder, model, vocabulary, history)
+
+    print("\n2. sample")
+    prompt = PROMPT if set(PROMPT) <= set(vocabulary.symbols) else text[:1]
+    written = [
+        demo.write_some(
+            model, vocabulary, prompt=prompt, length=240, temperature=heat, seed=arguments.seed
+        )
+        for heat in (0.5, 1.0)
+    ]
+    for heat, some in zip((0.5, 1.0), written, strict=True):
+        print(f"--- temperature {heat}\n{some}")
+
+    print("\n3. check the gradient of every parameter")
+    window = vocabulary.encode(text[: demo.WINDOW + 1])
+    x, y = window[:-1, None], window[1:, None]
+    report = demo.check_model(model, x, y, arguments.seed)
+    print(report)
+
+    print("\n4. draw the unrolled window")
+    drawing = demo.draw_model(model, x, y)
+    paths += _write_pictures(drawing, folder / "unrolled")
+
+    print("\n5. keep")
+    for name, content in {
+        "samples.txt": "\n\n".join(written),
+        "gradcheck.txt": str(report),
+    }.items():
+        with whole_file(folder / name) as file:
+            file.write(content + "\n")
+        paths.append(folder / name)
+    for path in paths:
+        print(f"  {path}")
+    return 0 if report else 1
+
+
+def run_train(arguments: argparse.Namespace) -> int:
+    """Step 1 and 5 of the demo."""
+    folder = _writable_folder(arguments.out)
+    model, vocabulary, history, nats = demo.learn(
+        _text(arguments), arguments.cell, _steps(arguments), arguments.seed
+    )
+    print(demo.summary(len(vocabulary), nats))
+    for path in demo.keep(folder, model, vocabulary, history):
+        print(f"  {path}")
+    return 0
+
+
+def run_sample(arguments: argparse.Namespace) -> int:
+    """Text from a trained model."""
+    model, vocabulary = load_model(arguments.model)
+    print(
+        demo.write_some(
+            model,
+            vocabulary,
+            prompt=arguments.prompt,
+            length=arguments.length,
+            temperature=arguments.temperature,
+            seed=arguments.seed,
+        )
+    )
+    return 0
+
+
+def run_draw(arguments: argparse.Namespace) -> int:
+    """A cell, unrolled over a few steps of random input, as a picture or as a listing."""
+    loss = _unrolled(arguments.cell, arguments.steps, arguments.hidden, arguments.seed)
+    show = tuple(word for word in arguments.show.split(",") if word)
+    if arguments.listing:
+        from .program import Graph
+
+        print(Graph(loss).listing(show))
+        return 0
+    drawing = draw(loss, show=show, rankdir=arguments.rankdir)
+    path = Path(arguments.out)
+    _writable_folder(path.parent)
+    if path.suffix in (".gv", ".dot"):
+        drawing.save(path)
+    else:
+        drawing.render(path.with_suffix(""), format=path.suffix.removeprefix(".") or "svg")
+    print(f"{drawing.caption}\n  {path}" if drawing.caption else f"  {path}")
+    return 0
+
+
+def run_check(arguments: argparse.Namespace) -> int:
+    """The gradients of a cell, or of a trained model, against the complex step."""
+    if arguments.model is None:
+        report = _check_cell(arguments.cell, arguments.steps, arguments.hidden, arguments.seed)
+    else:
+        model, vocabulary = load_model(arguments.model)
+        window = np.random.default_rng(arguments.seed).integers(
+            len(vocabulary), size=arguments.steps + 1
+        )
+        report = demo.check_model(model, window[:-1, None], window[1:, None], arguments.seed)
+    print(report)
+    return 0 if report else 1
+
+
+def _unrolled(kind: str, steps: int, hidden: int, seed: int) -> Tensor:
+    """The loss of a cell after some steps, each in its scope: the graph of the first lesson."""
+    rng = np.random.default_rng(seed)
+    cell = CELLS[kind](hidden, hidden, rng=rng)
+    zeros = [Tensor(np.zeros(hidden), requires_grad=True, name=name) for name in ("h0", "c0")]
+    state: Any = tuple(zeros) if kind == "lstm" else zeros[0]
+    for t in range(1, steps + 1):
+        with scope(t=t):
+            state = cell(Tensor(rng.standard_normal(hidden), requires_grad=True, name="x"), state)
+    h = state[0] if kind == "lstm" else state
+    loss = functional.mse_loss(h, np.zeros(hidden), reduction="sum")
+    loss.name = "loss"
+    return loss
+
+
+def _check_cell(kind: str, steps: int, hidden: int, seed: int) -> Report:
+    rng = np.random.default_rng(seed)
+    layer = LAYERS[kind](hidden, hidden, rng=rng)
+    state = layer.state_dict()
+    x = rng.standard_normal((steps, 2, hidden))
+
+    def outputs(x: Tensor, *parameters: Tensor) -> Tensor:
+        return nn.functional_call(layer, dict(zip(state, parameters, strict=True)), x)[0]
+
+    return gradcheck(outputs, x, *state.values(), names=("x", *state), seed=seed)
+
+
+# ---------------------------------------------------------------- files
+def _text(arguments: argparse.Namespace) -> str:
+    return manual() if arguments.text is None else read_text(arguments.text)
+
+
+def _steps(arguments: argparse.Namespace) -> int:
+    return DEFAULT_STEPS[arguments.cell] if arguments.steps is None else arguments.steps
+
+
+def _writable_folder(folder: str | Path) -> Path:
+    """The folder, made if it is missing; raises before any work if nothing can be written there."""
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryFile(dir=folder):
+        return folder
+
+
+def _write_pictures(drawing: Drawing, stem: Path) -> list[Path]:
+    """The DOT source always; the picture too, if there is a program that draws."""
+    drawing.save(stem.with_suffix(".gv"))
+    try:
+        drawing.render(stem, format="svg")
+    except RenderError as error:
+        print(_one_line(error))
+        return [stem.with_suffix(".gv")]
+    return [stem.with_suffix(".gv"), stem.with_suffix(".svg")]
+
+
+# ---------------------------------------------------------------- the command line
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="tinygrad-rnn",
+        description="Recurrent nets from primitive operations: train, sample, draw and check them.",
+        epilog="Start with: tinygrad-rnn demo",
+    )
+    parser.add_argument("--version", action="version", version=f"tinygrad-rnn {__version__}")
+    verbs = parser.add_subparsers(dest="verb", metavar="VERB", required=True)
+
+    def verb(name: str, run: Any, text: str) -> argparse.ArgumentParser:
+        sub = verbs.add_parser(
+            name,
+            help=text,
+            description=text,
+            formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+        )
+        sub.set_defaults(run=run)
+        sub.add_argument("--seed", type=_natural, default=0, help="same seed, same numbers")
+        return sub
+
+    for name, run, text in (
+        ("demo", run_demo, "the whole tour in about a minute: train, sample, check, draw, keep"),
+        ("train", run_train, "train a character-level language model by truncated BPTT"),
+    ):
+        sub = verb(name, run, text)
+        _add_cell(sub)
+        sub.add_argument("--text", metavar="FILE", help="your UTF-8 text; default: Python's manual")
+        sub.add_argument("--steps", type=_positive, help="training steps (default: about a minute)")
+        sub.add_argument("--out", metavar="DIR", default="demo", help="folder for what is kept")
+
+    sub = verb("sample", run_sample, "let a trained model write")
+    sub.add_argument("model", metavar="DIR", help="the --out folder of demo or train")
+    sub.add_argument("--prompt", default=PROMPT, help="the text to continue")
+    sub.add_argument("--length", type=_positive, default=400, help="characters to write")
+    sub.add_argument(
+        "--temperature", type=_temperature, default=0.7, help="0: always the likeliest"
+    )
+
+    sub = verb("draw", run_draw, "draw a cell unrolled over time, with values and gradients")
+    _add_cell(sub)
+    _add_sizes(sub, steps=3, hidden=2)
+    sub.add_argument("--show", default="value,grad", help="any of value,grad,shape")
+    sub.add_argument("--rankdir", choices=("LR", "TB"), default="LR", help="left-right or top-down")
+    sub.add_argument("--listing", action="store_true", help="print the program instead")
+    sub.add_argument("--out", metavar="FILE", default="unrolled.svg", help=".svg .png .pdf .gv")
+
+    sub = verb("check", run_check, "compare every gradient of a cell with the complex step")
+    _add_cell(sub)
+    _add_sizes(sub, steps=5, hidden=4)
+    sub.add_argument("--model", metavar="DIR", help="check a trained model instead of a fresh cell")
+    return parser
+
+
+def _add_cell(sub: argparse.ArgumentParser) -> None:
+    sub.add_argument("--cell", choices=tuple(LAYERS), default="lstm", help="which recurrent cell")
+
+
+def _add_sizes(sub: argparse.ArgumentParser, steps: int, hidden: int) -> None:
+    sub.add_argument("--steps", type=_positive, default=steps, help="time steps")
+    sub.add_argument("--hidden", type=_positive, default=hidden, help="width of the state")
+
+
+def _positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"expected a whole number from 1 on, given {text}")
+    return number
+
+
+def _natural(text: str) -> int:
+    number = int(text)
+    if number < 0:
+        raise argparse.ArgumentTypeError(f"expected a whole number from 0 on, given {text}")
+    return number
+
+
+def _temperature(text: str) -> float:
+    number = float(text)
+    if not 0 <= number < float("inf"):
+        raise argparse.ArgumentTypeError(f"expected a number from 0 on, given {text}")
+    return number

@@ -1,0 +1,3 @@
+"""Weights for other programs."""
+
+from .weights import load_weights, save_weights
