@@ -6,8 +6,10 @@ RNN, LSTM and GRU are made of primitive operations, so back-propagation through 
 Read in this order: `tensor.py`, `graph.py`, `ops.py`, `check/`, `nn/recurrent.py`.
 """
 
-from . import functional, nn
+from . import data, functional, nn, optim
+from .check import Report, gradcheck
 from .derivatives import hessian, hvp, jacobian, jvp, vjp
+from .draw import Drawing, draw
 from .functional import (
     concatenate,
     expand_dims,

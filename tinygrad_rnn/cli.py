@@ -17,7 +17,7 @@ import numpy as np
 from . import __version__, demo, functional, nn
 from .check import Report, gradcheck
 from .data import manual, read_text
-from .draw import Drawing, RenderError, draw
+from .draw import Drawing, DrawingError, draw
 from .files import whole_file
 from .models import LAYERS, load_model
 from .modes import scope
@@ -33,7 +33,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = _parser().parse_args(argv)
     try:
         return int(arguments.run(arguments))
-    except (OSError, ValueError, RenderError) as error:
+    except (OSError, ValueError, DrawingError) as error:
         print(f"tinygrad-rnn {arguments.verb}: {_one_line(error)}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
@@ -204,7 +204,7 @@ def _write_pictures(drawing: Drawing, stem: Path) -> list[Path]:
     drawing.save(stem.with_suffix(".gv"))
     try:
         drawing.render(stem, format="svg")
-    except RenderError as error:
+    except DrawingError as error:
         print(_one_line(error))
         return [stem.with_suffix(".gv")]
     return [stem.with_suffix(".gv"), stem.with_suffix(".svg")]
@@ -245,9 +245,7 @@ def _parser() -> argparse.ArgumentParser:
     sub.add_argument("model", metavar="DIR", help="the --out folder of demo or train")
     sub.add_argument("--prompt", default=PROMPT, help="the text to continue")
     sub.add_argument("--length", type=_positive, default=400, help="characters to write")
-    sub.add_argument(
-        "--temperature", type=_temperature, default=0.7, help="0: always the likeliest"
-    )
+    sub.add_argument("--temperature", type=_temperature, default=0.7, help="0: the likeliest")
 
     sub = verb("draw", run_draw, "draw a cell unrolled over time, with values and gradients")
     _add_cell(sub)

@@ -11,6 +11,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import asdict
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -32,20 +33,21 @@ WINDOW = 3  # steps in the window that is checked and drawn
 def learn(
     text: str, cell: str, steps: int, seed: int
 ) -> tuple[LanguageModel, Vocabulary, list[Progress], float]:
-    """Step 1: train on the first nine tenths; (model, vocabulary, history, held-out nats per symbol).
+    """Step 1: train on nine tenths; (model, vocabulary, history, held-out nats per symbol).
 
     Ctrl-C ends the training; what was learned is kept.
 
     Raises:
         ValueError: if the text is too short.
     """
-    vocabulary = Vocabulary(text)
-    training, held_out = split(vocabulary.encode(text))
-    if min(len(training) // B, len(held_out)) < T:
+    if not _enough(len(text)):
+        need = next(n for n in count(len(text)) if _enough(n))
         raise ValueError(
             f"the text has {len(text):,} characters; {B} rows of {T} steps, and a tenth held out,"
-            f" need at least {math.ceil(B * T / 0.9) + 1:,}"
+            f" need at least {need:,}"
         )
+    vocabulary = Vocabulary(text)
+    training, held_out = split(vocabulary.encode(text))
     model = LanguageModel(len(vocabulary), cell, rng=seed)
     print(
         f"{len(text):,} characters, {len(vocabulary)} symbols; {cell.upper()} of"
@@ -58,6 +60,12 @@ def learn(
             history.append(progress)
     nats = evaluate(model, sequential_batches(held_out, 1, 512))
     return model, vocabulary, history, nats
+
+
+def _enough(n: int) -> bool:
+    """Whether a text of n characters fills every row once, and the held-out part a row."""
+    held_out = int(n * 0.1)
+    return (n - held_out) // B >= T and held_out >= T
 
 
 def _with_bar(run: Iterator[Progress], steps: int) -> Iterator[Progress]:
@@ -73,7 +81,8 @@ def _with_bar(run: Iterator[Progress], steps: int) -> Iterator[Progress]:
         for p in bar:
             smooth = p.loss if smooth is None else 0.98 * smooth + 0.02 * p.loss
             bar.set_postfix_str(
-                f"loss {smooth:.3f} nats/char, {p.step * p.symbols / p.seconds:,.0f} chars/s"
+                f"loss {smooth:.3f} nats/char, {p.step * p.symbols / p.seconds:,.0f} chars/s",
+                refresh=False,
             )
             yield p
 

@@ -23,7 +23,7 @@ def whole_file(path: str | Path, mode: str = "w") -> Iterator[IO[Any]]:
     target = Path(path)
     handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
     try:
-        text = {} if "b" in mode else {"encoding": "utf-8", "newline": ""}
+        text: Any = {} if "b" in mode else {"encoding": "utf-8", "newline": ""}
         with os.fdopen(handle, mode, **text) as file:
             yield file
         os.chmod(temporary, 0o666 & ~_umask())

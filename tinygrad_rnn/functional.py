@@ -216,7 +216,7 @@ def one_hot(indices: ArrayLike, num_classes: int, *, dtype: DTypeLike = float) -
     index = _integers(indices, "one_hot")
     if index.size and not (index.min() >= 0 and index.max() < num_classes):
         raise IndexError(
-            f"one_hot has {num_classes} classes; the indices run from {index.min()} to {index.max()}"
+            f"one_hot has {num_classes} classes; indices run from {index.min()} to {index.max()}"
         )
     return np.eye(num_classes, dtype=dtype)[index]
 

@@ -36,7 +36,7 @@ class Share(NamedTuple):
 
 
 def ancestors(outputs: Iterable[Tensor]) -> list[Tensor]:
-    """All results that `outputs` are made of, in creation order; iterative, so depth is no limit."""
+    """All results that `outputs` are made of, in creation order; iterative: depth is no limit."""
     stack = list(outputs)
     seen = set(stack)
     results = []
@@ -105,7 +105,7 @@ def cotangents(
 def _terms(out: Tensor, node: Node, recording: bool) -> tuple[Sequence[Any], Any, Sequence[Any]]:
     """What the chain rule needs at one node: (rules, out, inputs), as arrays or as Tensors."""
     op = node.op
-    rules = op.rules or op.rules_for(node.inputs)
+    rules: Sequence[Any] = op.rules or op.rules_for(node.inputs)
     if recording:
         return [differentiating(node.scope)(rule) for rule in rules], out, node.inputs
     return rules, out._data, [x._data if isinstance(x, Tensor) else x for x in node.inputs]

@@ -114,7 +114,7 @@ class Tensor(Arraylike):
     # ------------------------------------------------------------ what it holds
     @property
     def data(self) -> Array:
-        """The array. Assigning replaces it; graphs that recorded the old one refuse `backward()`."""
+        """The array. Assigning replaces it; graphs that recorded the old one then refuse."""
         return self._data
 
     @data.setter

@@ -80,7 +80,7 @@ def train(
 
 @no_grad()
 def evaluate(model: LanguageModel, batches: Batches) -> float:
-    """The mean loss over all batches, in nats per symbol, with dropout off and the state carried on."""
+    """The mean loss over all batches, in nats per symbol; dropout off, the state carried on."""
     training = model.training
     model.eval()
     total, count, state = 0.0, 0, None

@@ -33,7 +33,7 @@ def read_text(path: str | Path) -> str:
     try:
         text = Path(path).read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as error:
-        raise ValueError(f"{path} is not UTF-8 text (byte {error.start}): convert it first") from None
+        raise ValueError(f"{path} is not UTF-8 text (byte {error.start}): convert it") from None
     if not text:
         raise ValueError(f"{path} is empty")
     return text
@@ -86,7 +86,7 @@ def split(numbers: Array, held_out: float = 0.1) -> tuple[Array, Array]:
 
 
 def sequential_batches(numbers: Array, B: int, T: int) -> Iterator[tuple[Array, Array]]:
-    """Yield (inputs, targets), each (T, B): row b of a batch carries on where row b of the last stopped.
+    """Yield (inputs, targets), each (T, B): every row carries on where it stopped in the last batch.
 
     The text is cut into B pieces of equal length that are read side by side; targets are the
     inputs one place later. So a recurrent state may be carried from batch to batch. The last batch

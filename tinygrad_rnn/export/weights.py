@@ -8,6 +8,7 @@ from __future__ import annotations
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -23,7 +24,8 @@ def save_weights(state: Mapping[str, Array], path: str | Path) -> None:
     """
     _check_ending(path)
     with whole_file(path, "wb") as file:
-        np.savez(file, **dict(state))
+        arrays: Any = dict(state)
+        np.savez(file, **arrays)
 
 
 def load_weights(path: str | Path) -> dict[str, Array]:

@@ -1,0 +1,48 @@
+"""Weights on disk are plain arrays, written whole."""
+
+import numpy as np
+import pytest
+
+import tinygrad_rnn as tg
+from tinygrad_rnn.export import load_weights, save_weights
+
+
+def test_round_trip(tmp_path):
+    lstm = tg.nn.LSTM(3, 4, rng=0)
+    save_weights(lstm.state_dict(), tmp_path / "w.npz")
+    loaded = load_weights(tmp_path / "w.npz")
+    assert list(loaded) == ["weight_ih_l0", "weight_hh_l0", "bias_ih_l0", "bias_hh_l0"]
+    other = tg.nn.LSTM(3, 4, rng=1)
+    other.load_state_dict(loaded)
+    for p, q in zip(lstm.parameters(), other.parameters(), strict=True):
+        np.testing.assert_array_equal(p.data, q.data)
+
+
+def test_no_pickle_is_ever_loaded(tmp_path):
+    np.savez(tmp_path / "bad.npz", w=np.array([{"a": 1}], dtype=object))
+    with pytest.raises(ValueError, match=r"not a \.npz archive of plain arrays"):
+        load_weights(tmp_path / "bad.npz")
+
+
+def test_other_files_are_refused(tmp_path):
+    (tmp_path / "w.npz").write_bytes(b"not a zip file")
+    with pytest.raises(ValueError, match=r"not a \.npz archive"):
+        load_weights(tmp_path / "w.npz")
+    with pytest.raises(ValueError, match=r"kept in \.npz files"):
+        save_weights({}, tmp_path / "w.pt")
+    with pytest.raises(FileNotFoundError):
+        load_weights(tmp_path / "none.npz")
+
+
+def test_a_failed_write_keeps_the_old_file(tmp_path, monkeypatch):
+    path = tmp_path / "w.npz"
+    save_weights({"w": np.arange(3)}, path)
+
+    def full(file, **arrays):
+        file.write(b"half")
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(np, "savez", full)
+    with pytest.raises(OSError, match="No space left"):
+        save_weights({"w": np.arange(9)}, path)
+    assert load_weights(path)["w"].tolist() == [0, 1, 2]
