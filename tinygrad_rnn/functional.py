@@ -239,7 +239,7 @@ def dropout(x: Any, p: float = 0.5, training: bool = True, *, rng: int | Generat
     if not training or p == 0:
         return x
     keep = np.random.default_rng(rng).random(np.shape(x)) >= p
-    return x * (keep / (1 - p)).astype(raw(x).dtype)
+    return x * (keep / (1 - p)).astype(np.result_type(raw(x).dtype, np.float16))
 
 
 # ---------------------------------------------------------------- softmax and losses
@@ -292,12 +292,12 @@ def cross_entropy(
             f" along axis {axis}), and these have shape {classes.shape}"
         )
     counted = np.full(positions, True) if ignore_index is None else classes != ignore_index
-    chosen = classes[counted]
+    chosen = classes[counted] if positions else classes
     if chosen.size and not (chosen.min() >= 0 and chosen.max() < V):
         raise IndexError(
             f"cross_entropy has {V} classes; the targets run from {chosen.min()} to {chosen.max()}"
         )
-    index: list[Any] = list(np.nonzero(counted))
+    index: list[Any] = list(np.nonzero(counted)) if positions else []
     index.insert(axis % len(shape), chosen)
     losses = -getitem(scores, index=tuple(index))
     if reduction == "none":

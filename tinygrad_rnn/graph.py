@@ -223,7 +223,8 @@ def backward(output: Tensor, grad: ArrayLike | None = None) -> None:
     """`Tensor.backward`: add dL/d(leaf) to `.grad` of every leaf that requires grad."""
     for tensor, g in cotangents(output, raw(seed_of(output, grad))):
         if tensor.node is None:
-            tensor.grad = np.array(g, order="C") if tensor.grad is None else tensor.grad + g
+            total = g if tensor.grad is None else tensor.grad + g
+            tensor.grad = np.array(total, order="C")  # the leaf's own: nobody else writes there
 
 
 def grad(

@@ -183,7 +183,8 @@ def _matmul_right(g: Any, out: Any, x: Any, y: Any) -> Any:
 
 
 def as_rows(x: Any, n: int) -> Any:
-    return x if x.ndim == 2 else x.reshape(-1, n)
+    """All the vectors along the last axis, of length n, under each other."""
+    return x if x.ndim == 2 else x.reshape(int(np.prod(x.shape[:-1])), n)
 
 
 def expand(x: Any, axis: int) -> Any:
@@ -441,7 +442,8 @@ part.gradients(
 @primitive
 def reassembled(*gs, items, cuts, axis, shape):
     """The parts side by side again, gs[j] as part items[j]; zeros for parts that are missing."""
-    if len(items) == len(cuts) - 1 == len(set(items)) and cuts[-1] - cuts[0] == shape[axis]:
+    whole = cuts[0] == 0 and cuts[-1] == shape[axis] and sorted(cuts) == list(cuts)
+    if whole and len(items) == len(cuts) - 1 == len(set(items)):
         return np.concatenate([gs[items.index(k)] for k in range(len(items))], axis=axis)
     out = np.zeros(shape, np.result_type(*gs))
     for g, k in zip(gs, items):

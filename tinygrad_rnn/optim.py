@@ -50,12 +50,13 @@ class Optimizer(ABC):
 
     @abstractmethod
     def _update(self, w: Array, g: Array, s: Memory, lr: float) -> None:
-        """Write the next value into w. `g` may be the tensor's own gradient: it is only read."""
+        """Write the next values into w, a copy. `g` may be the tensor's own gradient: it is only read."""
 
     def step(self) -> None:
-        """Update every parameter that has a gradient, in its own array.
+        """Give every parameter that has a gradient its next values, in a new array.
 
-        Graphs that recorded the old values refuse `backward()` from here on.
+        Graphs that recorded the old values refuse `backward()` from here on; arrays that share
+        memory with the old values keep them.
         """
         self._check(self._settings())
         for p, s in zip(self.parameters, self.state):
@@ -64,9 +65,9 @@ class Optimizer(ABC):
             if np.shape(p.grad) != p.shape:
                 raise ValueError(f"{p.label} {p.shape} has a gradient {np.shape(p.grad)}")
             s["step"] = s.get("step", 0) + 1
-            w = p.data
+            w = p.data.copy()
             self._update(w, -p.grad if self.maximize else p.grad, s, float(self.lr))
-            p.data = w  # the same array; but now the tensor knows that it was changed
+            p.data = w
 
     def zero_grad(self) -> None:
         """Forget every gradient: `grad` is None, and the next `backward()` starts from there."""

@@ -195,10 +195,11 @@ class Tensor(Arraylike):
 
     # ------------------------------------------------------------ changing a value in place
     # Recording, `t += u` means `t = t + u`: a new tensor, and the old value stays in the graph.
-    # Inside `no_grad()` it writes into the array, as an optimizer does; `changed` tells the walk.
+    # Inside `no_grad()` the tensor itself changes, as in an optimizer's step; `changed` tells the
+    # walk. The old array is never written into: whatever shares its memory keeps its values.
     def _in_place(self, ufunc: np.ufunc, y: Any) -> Tensor:
         if not mode.get().recording:
-            self.data = ufunc(self._data, raw(y), out=self._data, casting="same_kind")
+            self.data = ufunc(self._data, raw(y)).astype(self._data.dtype, casting="same_kind")
             return self
         if self.node is None and self._requires_grad:
             raise RuntimeError(
@@ -222,8 +223,9 @@ class Tensor(Arraylike):
                 f"assignment into {self.label} cannot be recorded: build the value with tg.where,"
                 " tg.concatenate or tg.stack, or write inside `with tg.no_grad():`"
             )
-        self._data[plain_index(index)] = raw(value)
-        self.changed = next(_clock)
+        changed = self._data.copy()
+        changed[plain_index(index)] = raw(value)
+        self.data = changed
 
 
 def _result(data: Array, node: Node | None, requires_grad: bool) -> Tensor:
@@ -386,10 +388,10 @@ def _jointly(backward: Callable[..., Any], name: str) -> Callable[..., Any]:
 # ---------------------------------------------------------------- small helpers
 
 
-def label(**tensors: Tensor) -> None:
-    """Name results where they have none yet, for listings and drawings: `label(i=i, f=f)`."""
+def label(**tensors: Any) -> None:
+    """Name Tensors that have no name yet, for listings and drawings: `label(i=i, f=f)`."""
     for name, tensor in tensors.items():
-        if tensor.name is None:
+        if isinstance(tensor, Tensor) and tensor.name is None:
             tensor.name = name
 
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 
 from .. import functional as F
-from .module import Module, Parameter, Rng, uniform
+from ..ops import tanh  # noqa: F401 (for the example in Sequential)
+from .module import Module, Parameter, Rng, array_or_tensor, uniform
 
 
 class Linear(Module):
@@ -37,9 +39,10 @@ class Linear(Module):
         self.bias = uniform(rng, bound, (out_features,), dtype) if bias else None
 
     def forward(self, x: Any) -> Any:
-        if np.shape(x)[-1:] != (self.in_features,):
+        x = array_or_tensor(x)
+        if x.shape[-1:] != (self.in_features,):
             raise ValueError(
-                f"Linear expects (..., {self.in_features}), and was given {np.shape(x)}: the last"
+                f"Linear expects (..., {self.in_features}), and was given {x.shape}: the last"
                 " axis holds the features"
             )
         return F.linear(x, self.weight, self.bias)
@@ -101,20 +104,29 @@ class Dropout(Module):
 
 
 class Sequential(Module):
-    """Modules one after the other: the output of each is the input of the next."""
+    """Modules and functions one after the other: what each gives is what the next takes.
 
-    def __init__(self, *modules: Module) -> None:
+    >>> net = Sequential(Linear(2, 3, rng=0), tanh, Linear(3, 1, rng=1))
+    >>> net(np.zeros((5, 2))).shape
+    (5, 1)
+    """
+
+    def __init__(self, *steps: Callable[[Any], Any]) -> None:
         super().__init__()
-        for k, module in enumerate(modules):
-            setattr(self, str(k), module)
+        for k, step in enumerate(steps):
+            if not callable(step):
+                raise TypeError(f"Sequential takes modules and functions; number {k} is {step!r}")
+            setattr(self, str(k), step)
+        self._length = len(steps)
 
     def __len__(self) -> int:
-        return sum(1 for _ in self.named_children())
+        return self._length
 
-    def __getitem__(self, k: int) -> Module:
-        return [child for _, child in self.named_children() if isinstance(child, Module)][k]
+    def __getitem__(self, k: int) -> Callable[[Any], Any]:
+        step: Callable[[Any], Any] = getattr(self, str(range(self._length)[k]))
+        return step
 
     def forward(self, x: Any) -> Any:
-        for _, module in self.named_children():
-            x = module(x)  # type: ignore[operator]
+        for k in range(self._length):
+            x = self[k](x)
         return x

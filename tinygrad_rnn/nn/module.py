@@ -9,7 +9,6 @@ Read next: `layers.py`, `recurrent.py`.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from typing import Any, Self
 
 import numpy as np
@@ -43,6 +42,11 @@ def uniform(rng: Rng, bound: float, shape: tuple[int, ...], dtype: DTypeLike) ->
     return Parameter(np.random.default_rng(rng).uniform(-bound, bound, shape), dtype=dtype)
 
 
+def array_or_tensor(x: Any) -> Any:
+    """A Tensor as it is, anything else (a list, a number) as an array."""
+    return x if isinstance(x, Tensor) else np.asarray(x)
+
+
 class Module:
     """Base class of everything with parameters: write `__init__` and `forward`, call the object.
 
@@ -61,22 +65,15 @@ class Module:
       w (2,)
     """
 
-    training: bool
-    _called: str | None
-
-    def __init__(self) -> None:
-        self.training = True
-        self._called = None
+    training: bool = True
+    _called: str | None = None  # the attribute that holds it: its label in the module path
 
     def __setattr__(self, name: str, value: Any) -> None:
-        if "training" not in vars(self) and name not in ("training", "_called"):
-            raise AttributeError(
-                f"call super().__init__() before setting {type(self).__name__}.{name}"
-            )
-        if isinstance(value, Parameter) and value.name is None:
-            value.name = name
-        if isinstance(value, Module) and value._called is None:
-            value._called = name
+        for path, child in _children(name, value):
+            if isinstance(child, Parameter) and child.name is None:
+                child.name = path
+            elif isinstance(child, Module) and child._called is None:
+                child._called = path
         super().__setattr__(name, value)
 
     def forward(self, *args: Any, **kwargs: Any) -> Any:
@@ -89,21 +86,16 @@ class Module:
 
     # ------------------------------------------------------------ the tree
     def named_children(self) -> Iterator[tuple[str, Module | Parameter]]:
-        """The modules and parameters held in attributes: ("weight", p), ("layers.0", m)."""
+        """What attributes hold, in lists, tuples and dicts too: ("weight", p), ("layers.0", m)."""
         for name, value in vars(self).items():
-            if isinstance(value, (Module, Parameter)):
-                yield name, value
-            elif isinstance(value, (list, tuple)):
-                for k, item in enumerate(value):
-                    if isinstance(item, (Module, Parameter)):
-                        yield f"{name}.{k}", item
+            yield from _children(name, value)
 
     def named_modules(self, prefix: str = "") -> Iterator[tuple[str, Module]]:
         """(path, module) for this module and all below it, parents first."""
         yield prefix, self
         for name, child in self.named_children():
             if isinstance(child, Module):
-                yield from child.named_modules(f"{prefix}.{name}" if prefix else name)
+                yield from child.named_modules(_joined(prefix, name))
 
     def named_parameters(self) -> Iterator[tuple[str, Parameter]]:
         """(path, parameter) for all below; one that is shared comes once, under its first path."""
@@ -117,7 +109,7 @@ class Module:
         for prefix, module in self.named_modules():
             for name, child in module.named_children():
                 if isinstance(child, Parameter):
-                    yield f"{prefix}.{name}" if prefix else name, child
+                    yield _joined(prefix, name), child
 
     def parameters(self) -> Iterator[Parameter]:
         """All parameters below, each once."""
@@ -156,6 +148,7 @@ class Module:
         """
         own = dict(self._all_parameters())
         arrays = {path: np.asarray(value) for path, value in state.items()}
+        strange = [path for path, array in arrays.items() if array.dtype.kind not in "fiub"]
         problems = []
         if strict:
             problems += [
@@ -169,6 +162,7 @@ class Module:
             for path, parameter in own.items()
             if path in arrays and arrays[path].shape != parameter.shape
         ]
+        problems += [f"not numbers: {path} is {arrays[path].dtype}" for path in strange]
         if problems:
             raise ValueError(
                 f"these weights do not fit {type(self).__name__}:\n  " + "\n  ".join(problems)
@@ -178,7 +172,9 @@ class Module:
                 parameter.data = arrays[path].astype(parameter.dtype, copy=True)
 
     def __repr__(self) -> str:
-        lines = [f"{type(self).__name__}{self.extra_repr()} ({self.num_parameters():,} parameters)"]
+        n = self.num_parameters()
+        count = f"{n:,} parameter{'' if n == 1 else 's'}"
+        lines = [f"{type(self).__name__}{self.extra_repr()} ({count})"]
         for name, child in self.named_children():
             text = f"{name} {child.shape}" if isinstance(child, Parameter) else f"{name}: {child!r}"
             lines += ["  " + line for line in text.split("\n")]
@@ -189,32 +185,32 @@ class Module:
         return ""
 
 
-@contextmanager
-def _replaced(module: Module, tensors: Mapping[str, Tensor]) -> Iterator[None]:
-    """The module with other tensors in the place of its parameters, by path."""
-    places = []
-    for prefix, owner in module.named_modules():
-        for name, child in owner.named_children():
-            path = f"{prefix}.{name}" if prefix else name
-            if isinstance(child, Parameter) and path in tensors:
-                places.append((owner, name, child, tensors[path]))
-    for owner, name, _, tensor in places:
-        _place(owner, name, tensor)
-    try:
-        yield
-    finally:
-        for owner, name, parameter, _ in places:
-            _place(owner, name, parameter)
+def _children(name: str, value: Any) -> Iterator[tuple[str, Module | Parameter]]:
+    """The modules and parameters in a value, by path; containers are looked into."""
+    if isinstance(value, (Module, Parameter)):
+        yield name, value
+    elif isinstance(value, (list, tuple)):
+        for k, item in enumerate(value):
+            yield from _children(f"{name}.{k}", item)
+    elif isinstance(value, dict):
+        for key, item in value.items():
+            yield from _children(f"{name}.{key}", item)
 
 
-def _place(owner: Module, name: str, tensor: Tensor) -> None:
-    attribute, dot, k = name.partition(".")
-    if not dot:
-        vars(owner)[name] = tensor
-        return
-    items = list(vars(owner)[attribute])
-    items[int(k)] = tensor
-    vars(owner)[attribute] = type(vars(owner)[attribute])(items)
+def _joined(prefix: str, name: str) -> str:
+    return f"{prefix}.{name}" if prefix else name
+
+
+def _exchanged(value: Any, tensors: Mapping[Parameter, Tensor]) -> Any:
+    """The same value with other tensors in the place of parameters, in containers too."""
+    if isinstance(value, Parameter):
+        return tensors.get(value, value)
+    if isinstance(value, (list, tuple)):
+        items = [_exchanged(item, tensors) for item in value]
+        return items if isinstance(value, list) else tuple(items)
+    if isinstance(value, dict):
+        return {key: _exchanged(item, tensors) for key, item in value.items()}
+    return value
 
 
 def functional_call(
@@ -222,13 +218,27 @@ def functional_call(
 ) -> Any:
     """Call the module with `tensors` in the place of its parameters (PyTorch's functional_call).
 
-    This is what makes a module a function of its weights, for `tg.gradcheck`, `tg.hvp`, ...
+    This is what makes a module a function of its weights, for `tg.gradcheck`, `tg.hvp`, ... A
+    parameter that is shared is replaced wherever it stands.
 
     Raises:
         KeyError: for a path that the module does not have.
+        ValueError: for a tensor of another shape than its parameter.
     """
-    unknown = tensors.keys() - dict(module._all_parameters()).keys()
+    own = dict(module._all_parameters())
+    unknown = tensors.keys() - own.keys()
     if unknown:
         raise KeyError(f"{type(module).__name__} has no parameter {', '.join(sorted(unknown))}")
-    with _replaced(module, tensors):
+    for path, tensor in tensors.items():
+        if np.shape(tensor) != own[path].shape:
+            raise ValueError(f"{path} has shape {own[path].shape}; given {np.shape(tensor)}")
+    exchange = {own[path]: tensor for path, tensor in tensors.items()}
+    before = [(m, dict(vars(m))) for _, m in module.named_modules()]
+    try:
+        for m, attributes in before:
+            for name, value in attributes.items():
+                vars(m)[name] = _exchanged(value, exchange)
         return module(*args, **kwargs)
+    finally:
+        for m, attributes in before:
+            vars(m).update(attributes)

@@ -21,7 +21,7 @@ from ..functional import concatenate, dropout, split, stack, swapaxes
 from ..modes import scope
 from ..ops import relu, sigmoid, tanh
 from ..tensor import Tensor, label
-from .module import Module, Rng, uniform
+from .module import Module, Rng, array_or_tensor, uniform
 
 State = tuple[Any, ...]
 
@@ -120,7 +120,7 @@ class _Recurrent(Module, ABC):
             return tuple(Tensor(np.zeros(shape, dtype), name=f"{s}0") for s in self.states)
         if len(self.states) > 1 and not (isinstance(given, (tuple, list)) and len(given) == 2):
             raise TypeError(f"{type(self).__name__} takes its state as a pair (h, c), each {shape}")
-        state = tuple(given) if len(self.states) > 1 else (given,)
+        state = tuple(map(array_or_tensor, given if len(self.states) > 1 else (given,)))
         for name, value in zip(self.states, state, strict=True):
             if np.shape(value) != shape:
                 raise ValueError(
@@ -206,6 +206,7 @@ class _Cell(_Recurrent):
         self._make_weights("", input_size, np.random.default_rng(rng))
 
     def forward(self, x: Any, state: Any = None) -> Any:
+        x = array_or_tensor(x)
         self._check_width(x, most=2)
         shape = (*np.shape(x)[:-1], self.hidden_size)
         states = self._unpacked(state, shape, self.dtype, "(B, H)")
@@ -305,10 +306,13 @@ class _Layer(_Recurrent):
                 self._make_weights(f"_l{k}{direction}", width, self.rng)
 
     def forward(self, x: Any, state: Any = None) -> tuple[Any, Any]:
+        x = array_or_tensor(x)
         self._check_width(x, most=3)
-        batched = np.ndim(x) == 3
+        batched = x.ndim == 3
         if self.batch_first and batched:
             x = swapaxes(x, 0, 1)
+        if not x.shape[0]:
+            raise ValueError(f"{type(self).__name__} needs at least one time step; given {x.shape}")
         shape = (self.num_layers * len(self.directions), *np.shape(x)[1:-1], self.hidden_size)
         initial = self._unpacked(state, shape, self.dtype, "(layers * directions, B, H)")
         label_input(x)

@@ -1,0 +1,191 @@
+"""The truth: the derivative of f along a direction, from values of f alone.
+
+The complex step (Lyness & Moler 1967; Squire & Trapp 1998): f(x + ih u) = f(x) + ih J u - O(h^2),
+so
+
+    J u = Im f(x + ih u) / h
+
+with no difference of nearly equal numbers; h = 1e-100 leaves no truncation error either. It needs
+an f whose every operation is analytic along the way (`np.abs` is not, `np.where` on the real part
+is), which `choose` verifies. Where it is not, central differences extrapolated to h = 0 stand in
+(Richardson 1911), and say themselves how well they see.
+
+Read next: `direction.py`, which compares with this.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+import warnings
+from collections.abc import Callable, Mapping
+from typing import NamedTuple
+
+import numpy as np
+
+from ..arraylike import Array
+from .setting import EPS, Setting
+from .subject import Run
+
+Steps = Mapping[int, Array]
+
+
+class Slope(NamedTuple):
+    """J u, one number for each entry of y, and how far each may be off."""
+
+    values: Array
+    error: Array | float
+
+
+class Oracle(NamedTuple):
+    """Where the truth comes from, and how exactly a right gradient agrees with it."""
+
+    name: str
+    slope: Callable[[Setting, Steps], Slope]
+    direction: float  # tolerance along a direction, relative to the sum of absolute terms
+    entry: float  # tolerance of an entry, relative to the largest entries
+    sees: str  # how many digits, and why not more
+
+    def __str__(self) -> str:
+        return f"{self.name}, {self.sees}"
+
+
+class Trial(NamedTuple):
+    """What is compared: a setting and its oracle, a run to walk back, dL/dy = v, and its dL/dx."""
+
+    setting: Setting
+    oracle: Oracle
+    run: Run
+    v: Array
+    gradients: dict[int, Array]
+
+    def slope(self, i: int, u: Array) -> Slope:
+        """The true J u for a direction in input i."""
+        return self.oracle.slope(self.setting, {i: u})
+
+    def pull(self, v: Array) -> dict[int, Array]:
+        """The gradients under test for another dL/dy."""
+        return self.setting.pull(self.run, v)
+
+    def blur(self, slope: Slope) -> float:
+        """How far <v, J u> may be off by the oracle's own estimate, a hundredfold."""
+        return 100 * float(np.sum(np.abs(self.v) * slope.error))
+
+
+def complex_step(setting: Setting, steps: Steps) -> Slope:
+    """J u = Im f(x + ih u) / h.
+
+    Raises:
+        numpy.exceptions.ComplexWarning: if f drops an imaginary part.
+    """
+    z, h = _complex_values(setting, steps)
+    return Slope(z.imag / h, 0.0)
+
+
+def _complex_values(setting: Setting, steps: Steps) -> tuple[Array, float]:
+    """f(x + ih u), and h."""
+    h = 1e-20 if setting.single else 1e-100  # float32 knows nothing below 1e-38
+    with warnings.catch_warnings(), np.errstate(all="ignore"):
+        warnings.simplefilter("error", np.exceptions.ComplexWarning)
+        return setting.at(setting.moved(steps, 1j * h)).astype(complex), h
+
+
+def richardson(setting: Setting, steps: Steps) -> Slope:
+    """Central differences at h, h/2, h/4, h/8, extrapolated to h = 0; the best of several h."""
+    reach = min(setting.scale(i) / (np.max(np.abs(u), initial=0.0) or 1) for i, u in steps.items())
+    best: Slope | None = None
+    for h in (3e-2, 3e-3, 3e-4, 3e-5):
+        found = _extrapolated(setting, steps, h * reach)
+        if best is None or not np.sum(found.error) >= np.sum(best.error):
+            best = found
+        if np.sum(best.error) <= 1e-11 * np.sum(np.abs(best.values)):
+            break
+    assert best is not None
+    if not np.all(np.isfinite(best.values)):
+        raise ValueError(
+            f"{setting.subject.name} cannot be checked here: it is not complex-safe, so its truth"
+            " would come from differences, and it is not finite around these inputs. Move the"
+            " inputs away from the edge of its domain, or write it without np.abs, float(), ..."
+        )
+    return best
+
+
+def _extrapolated(setting: Setting, steps: Steps, h: float) -> Slope:
+    """D_k = D_k + (D_k - D_{k-1}) / (4^p - 1), p = 1, 2, 3: each pass removes one power of h^2."""
+    with np.errstate(all="ignore"):
+        row = [
+            (setting.at(setting.moved(steps, s)) - setting.at(setting.moved(steps, -s))) / (2 * s)
+            for s in (h, h / 2, h / 4, h / 8)
+        ]
+        before = row
+        for p in (1, 2, 3):
+            before, pairs = row, itertools.pairwise(row)
+            row = [fine + (fine - coarse) / (4.0**p - 1) for coarse, fine in pairs]
+        eps = 1e9 * EPS if setting.single else EPS
+        noise = 8 * eps * np.max(np.abs(setting.y), initial=0.0) / h
+        error = np.abs(row[0] - before[1]) + np.abs(before[1] - before[0]) + noise
+    return Slope(row[0], np.where(np.isfinite(error), error, np.inf))
+
+
+def one_sided(setting: Setting, steps: Steps) -> tuple[Array, Array]:
+    """(right, left) derivatives of all of y along u, to 7 digits: on a kink they differ."""
+    h = (2.0**-9 if setting.single else 2.0**-23) * min(setting.scale(i) for i in steps)
+    with np.errstate(all="ignore"):
+        right = (setting.at(setting.moved(steps, h)) - setting.y) / h
+        left = (setting.y - setting.at(setting.moved(steps, -h))) / h
+    return right, left
+
+
+# ---------------------------------------------------------------- which one
+COMPLEX = Oracle("complex step", complex_step, 1e-10, 1e-9, "sees 15 digits")
+COMPLEX32 = Oracle("complex step", complex_step, 1e-4, 1e-3, "sees 6 digits: f computes in float32")
+RICHARDSON = Oracle("Richardson differences", richardson, 1e-8, 1e-8, "")
+
+
+def choose(setting: Setting, rng: np.random.Generator) -> Oracle:
+    """The complex step where f is complex-safe, else Richardson, with the reason."""
+    steps = {
+        i: rng.standard_normal(setting.inputs[i].shape) * setting.scale(i) for i in setting.checked
+    }
+    why = unsafe(setting, steps)
+    if not why:
+        return COMPLEX32 if setting.single else COMPLEX
+    found = richardson(setting, steps)
+    size = float(np.sum(np.abs(found.values))) or 1.0
+    digits = -math.log10(min(1.0, max(float(np.sum(found.error)) / size, EPS)))
+    return RICHARDSON._replace(sees=f"sees {digits:.0f} digits; no complex step, because {why}")
+
+
+def unsafe(setting: Setting, steps: Steps) -> str:
+    """Why the complex step of f cannot be trusted, in words; empty if it can.
+
+    f at x + ih u must keep its real part, and its imaginary part must lie (roughly) between the
+    one-sided differences: `np.abs` loses it, `np.sign` and `np.conj` give a wrong one, in silence.
+    """
+    try:
+        z, tiny = _complex_values(setting, steps)
+    except np.exceptions.ComplexWarning:
+        return "it drops imaginary parts (writing into np.zeros or float() does that)"
+    except Exception as error:  # whatever f says to complex numbers: it is not at fault
+        return f"it cannot take complex numbers ({type(error).__name__}: {error!s:.60})"
+    size = np.max(np.abs(setting.y), initial=0.0)
+    slope = z.imag / tiny
+    if not np.all(np.abs(z.real - setting.y) <= (1e-3 if setting.single else 1e-8) * size):
+        return "its real part changes at complex numbers"
+    if not np.all(np.isfinite(slope)):
+        return "it is not finite at complex numbers"
+    if any(_roughly(setting, steps, slope, h) for h in (1e-5, 1e-7, 1e-4, 1e-3)):
+        return ""
+    return "its imaginary part is not its derivative (np.abs, np.sign, np.conj do that)"
+
+
+def _roughly(setting: Setting, steps: Steps, slope: Array, h: float) -> bool:
+    """Whether slope lies between the right and the left differences, as far as they can see."""
+    with np.errstate(all="ignore"):
+        right = (setting.at(setting.moved(steps, h)) - setting.y) / h
+        left = (setting.y - setting.at(setting.moved(steps, -h))) / h
+        noise = (1e-6 if setting.single else 1e-14) * np.max(np.abs(setting.y), initial=0.0) / h
+        room = 1e-3 * np.max(np.abs(slope)) + noise
+        below = slope < np.minimum(right, left) - room
+        above = slope > np.maximum(right, left) + room
+    return not np.any(below | above)

@@ -1,0 +1,179 @@
+"""What a gradient check found, as data that prints itself: a line an input, then the reasons."""
+
+from __future__ import annotations
+
+import html
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from ..arraylike import Array
+
+STAGES = ("setting", "contract", "linearity", "direction")
+
+
+@dataclass
+class Result:
+    """What was found about one input.
+
+    Attributes:
+        name, shape: the input's; `index` is its place among the arguments of f.
+        verdict: "right", "wrong", or "not compared" (an earlier stage failed).
+        stage: where it went wrong: "contract", "linearity" or "direction"; None if it did not.
+        digits: how many digits of the gradient agree with the truth; None if not compared.
+        yours, true: the gradient that was computed and the true one, for the random dL/dy of this
+            check; of a large input only the entries that were looked at (the others are nan).
+        worst: the index of the entry that is furthest off.
+        reason: one sentence; `smallest` another: the smallest case that fails.
+        notes: what does not change the verdict but should be known.
+    """
+
+    name: str
+    shape: tuple[int, ...]
+    index: int
+    verdict: str = "not compared"
+    stage: str | None = None
+    digits: float | None = None
+    yours: Array | None = None
+    true: Array | None = None
+    worst: tuple[int, ...] | None = None
+    reason: str = ""
+    smallest: str = ""
+    notes: list[str] = field(default_factory=list)
+
+    def fail(self, stage: str, reason: str) -> None:
+        """The first thing that is found wrong stands."""
+        if self.stage is None:
+            self.verdict, self.stage, self.reason = "wrong", stage, reason
+
+    @property
+    def worst_values(self) -> tuple[float, float, float] | None:
+        """(yours, true, ratio) at the worst entry; None if nothing was compared."""
+        if self.worst is None or self.yours is None or self.true is None:
+            return None
+        yours, true = float(self.yours[self.worst]), float(self.true[self.worst])
+        return yours, true, yours / true if true else math.copysign(math.inf, yours)
+
+    def row(self) -> tuple[str, str, str, str, str]:
+        """Name, shape, verdict, digits, worst entry: as text."""
+        digits = "" if self.digits is None else f"{math.floor(self.digits)} digits"
+        values = self.worst_values
+        worst = ""
+        if values is not None and self.worst is not None:
+            yours, true, ratio = values
+            at = f"[{', '.join(map(str, self.worst))}] " if self.worst else ""
+            n = 6 if abs(ratio - 1) > 1e-4 else 12
+            worst = f"{at}yours {yours:.{n}g}, true {true:.{n}g}, ratio {ratio:.{n - 2}g}"
+        verdict = self.verdict.upper() if self.verdict == "wrong" else self.verdict
+        return self.name, str(self.shape), verdict, digits, worst
+
+
+@dataclass
+class Report:
+    """The answer of `gradcheck`: true if every gradient is right; prints itself, also in Jupyter.
+
+    Attributes:
+        function: the name of f.
+        results: one `Result` for each input that was checked; after them, for order 2, one for each
+            input of the gradient, whose names begin with "d/d".
+        oracle: where the truth came from, and how well it sees.
+        problems: (stage, sentence) of what is wrong and belongs to no single input.
+        notes: what does not change the verdict but should be known.
+    """
+
+    function: str
+    results: list[Result]
+    oracle: str
+    seed: int
+    order: int = 1
+    problems: list[tuple[str, str]] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+    @property
+    def stage(self) -> str | None:
+        """The first stage that failed, or None."""
+        failed = [s for s, _ in self.problems] + [r.stage for r in self.results if r.stage]
+        return min(failed, key=STAGES.index) if failed else None
+
+    def __bool__(self) -> bool:
+        return self.stage is None
+
+    def __getitem__(self, name: str) -> Result:
+        """The result for the input of that name."""
+        for result in self.results:
+            if result.name == name:
+                return result
+        raise KeyError(f"no input {name!r}; there are {', '.join(r.name for r in self.results)}")
+
+    def raise_if_failed(self) -> Report:
+        """Returns the report if every gradient is right.
+
+        Raises:
+            AssertionError: with the report as its text.
+        """
+        if not self:
+            raise AssertionError("\n" + str(self))
+        return self
+
+    def fail(self, stage: str, sentence: str) -> None:
+        """Enter something wrong that belongs to no single input."""
+        self.problems.append((stage, sentence))
+
+    # ------------------------------------------------------------ as text
+    def headline(self) -> str:
+        """One line: what was checked, and the verdict."""
+        what = "gradient" if self.order == 1 else "first and second derivatives"
+        if self:
+            return f"{self.function}: {what} right"
+        stage = self.stage or STAGES[0]
+        return f"{self.function}: {what} WRONG (found at stage {STAGES.index(stage) + 1}, {stage})"
+
+    def reasons(self) -> Iterator[str]:
+        """What is wrong, a sentence or two for each thing, then the notes."""
+        for _, sentence in self.problems:
+            yield sentence
+        for r in self.results:
+            if r.reason:
+                yield f"{r.name}: {r.reason}"
+            if r.smallest:
+                yield f"{r.name}: {r.smallest}"
+        about: dict[str, list[str]] = {}
+        for r in self.results:
+            for note in r.notes:
+                about.setdefault(note, []).append(r.name)
+        for note, names in about.items():
+            yield f"note, {', '.join(names)}: {note}"
+        for note in self.notes:
+            yield f"note: {note}"
+
+    def __str__(self) -> str:
+        rows = [r.row() for r in self.results]
+        widths = [max((len(row[k]) for row in rows), default=0) for k in range(5)]
+        lines = [self.headline()]
+        for row in rows:
+            cells = [cell.ljust(width) for cell, width in zip(row, widths, strict=True)]
+            lines.append("  " + "  ".join(cells).rstrip())
+        lines += [f"  {reason}" for reason in self.reasons()]
+        lines.append(f"  truth: {self.oracle}; seed {self.seed}")
+        return "\n".join(lines)
+
+    def __repr__(self) -> str:
+        return str(self)
+
+    def _repr_html_(self) -> str:
+        colour = {"right": "#1a7f37", "wrong": "#cf222e", "not compared": "#6e7781"}
+        rows = []
+        for r in self.results:
+            cells = "".join(_cell(text) for text in r.row())
+            rows.append(f'<tr style="color:{colour[r.verdict]}">{cells}</tr>')
+        reasons = "".join(f"<li>{html.escape(reason)}</li>" for reason in self.reasons())
+        truth = html.escape(f"truth: {self.oracle}; seed {self.seed}")
+        return (
+            f"<div><b>{html.escape(self.headline())}</b><table>{''.join(rows)}</table>"
+            f"<ul>{reasons}</ul><small>{truth}</small></div>"
+        )
+
+
+def _cell(text: Any) -> str:
+    return f'<td style="text-align:left">{html.escape(str(text))}</td>'

@@ -1,0 +1,170 @@
+"""Stage 1, setting: f at one point, finite and deterministic, its outputs as one vector.
+
+Read next: `oracle.py`, which differentiates f at this point.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from ..arraylike import Array, raw
+from .subject import Run, Subject, copied, is_floating
+
+EPS = float(np.finfo(float).eps)
+
+
+class Setting:
+    """A subject, its inputs, and which of them are checked; `y` is all floating outputs in a row.
+
+    Legend: `i` an input, `u` a direction in it, `j` an entry of it; `k` an entry of y, `v` the
+    gradient dL/dy that arrives; `J` = dy/dx. The loss is L = <v, y>, so dL/dx = J^T v.
+
+    Raises:
+        ValueError: if f is not finite here, not deterministic, or has no entry to differentiate.
+        TypeError: if no output of f is floating.
+    """
+
+    def __init__(
+        self, subject: Subject, inputs: Sequence[Any], names: Sequence[str], checked: Sequence[int]
+    ) -> None:
+        self.subject, self.inputs, self.names = subject, list(inputs), list(names)
+        self.checked = list(checked)
+        outputs = subject.values(copied(inputs))
+        self.floating = [k for k, y in enumerate(outputs) if y.dtype.kind in "fc"]
+        self.templates = outputs
+        self._demand_floating(outputs)
+        self.shapes = [outputs[k].shape for k in self.floating]
+        self.y = self._flat(outputs)
+        lowest = min(np.finfo(outputs[k].dtype).precision for k in self.floating)
+        self.single = lowest < 15  # the forward itself computes in float32 (or less)
+        self._demand_finite()
+        self._demand_determinism()
+
+    # ------------------------------------------------------------ evaluating near this point
+    def moved(self, steps: Mapping[int, Array], by: complex) -> list[Any]:
+        """The inputs, input i moved by `by * steps[i]`; all complex if `by` is."""
+        out = []
+        for i, x in enumerate(self.inputs):
+            if is_floating(x):
+                x = np.asarray(x + by * steps.get(i, 0))
+            out.append(x)
+        return out
+
+    def at(self, inputs: Sequence[Any]) -> Array:
+        """All floating outputs of f at other inputs, as one vector."""
+        return self._flat(self.subject.values(inputs))
+
+    def run(self) -> Run:
+        """One forward pass, to be walked back."""
+        return self.subject.run(copied(self.inputs))
+
+    def pull(self, run: Run, v: Array) -> dict[int, Array]:
+        """dL/dx by the walk under test, for each checked input; without those of a wrong shape."""
+        grads = arranged(self.inputs, run.walk(self.cotangents(v))) or []
+        found = {}
+        for i in self.checked[: len(grads)]:
+            g = np.zeros_like(self.inputs[i]) if grads[i] is None else np.asarray(raw(grads[i]))
+            if g.shape == self.inputs[i].shape:
+                found[i] = g
+        return found
+
+    def elsewhere(self, change: Callable[[Array], Array]) -> Setting:
+        """The same f, with every floating input changed."""
+        other = copy.copy(self)
+        other.inputs = [np.asarray(change(x)) if is_floating(x) else x for x in self.inputs]
+        with np.errstate(all="ignore"):
+            other.y = self.at(copied(other.inputs))
+        return other
+
+    def scale(self, i: int) -> float:
+        """How large the entries of input i are; 1 for zeros."""
+        return float(np.max(np.abs(self.inputs[i]), initial=0.0)) or 1.0
+
+    # ------------------------------------------------------------ one vector and many arrays
+    def _flat(self, outputs: Sequence[Array]) -> Array:
+        if len(outputs) != len(self.templates):
+            raise ValueError(
+                f"{self.subject.name} returned {len(self.templates)} outputs, then {len(outputs)}:"
+                " the number must not depend on the values"
+            )
+        return np.concatenate([np.ravel(outputs[k]) for k in self.floating])
+
+    def cotangents(self, v: Array) -> list[Array]:
+        """The vector v as one array for each output of f, fresh; zeros for integer outputs."""
+        sizes = [int(np.prod(shape)) for shape in self.shapes]
+        parts = iter(np.split(v, np.cumsum(sizes)[:-1]))
+        return [
+            (next(parts) if k in self.floating else np.zeros(y.size))
+            .reshape(y.shape)
+            .astype(y.dtype)
+            for k, y in enumerate(self.templates)
+        ]
+
+    def entry(self, k: int) -> str:
+        """What entry k of y is called: y[0, 2], or y2[0] where f has several outputs."""
+        for n, shape in zip(self.floating, self.shapes, strict=True):
+            size = int(np.prod(shape))
+            if k < size:
+                name = "y" if len(self.templates) == 1 else f"y{n}"
+                return name + subscript(np.unravel_index(k, shape))
+            k -= size
+        raise IndexError(k)
+
+    # ------------------------------------------------------------ what the check cannot do without
+    def _demand_floating(self, outputs: Sequence[Array]) -> None:
+        if not self.floating:
+            kinds = ", ".join(str(y.dtype) for y in outputs) or "nothing"
+            raise TypeError(
+                f"{self.subject.name} returned {kinds}: only floating outputs have derivatives."
+                " Return the values before rounding, comparing or argmax"
+            )
+        if not sum(outputs[k].size for k in self.floating):
+            raise ValueError(
+                f"{self.subject.name} returned no numbers at all (shapes"
+                f" {[y.shape for y in outputs]}): give inputs that are not empty"
+            )
+
+    def _demand_finite(self) -> None:
+        bad = np.flatnonzero(~np.isfinite(self.y))
+        if bad.size:
+            raise ValueError(
+                f"{self.subject.name} is not finite here: {self.entry(int(bad[0]))} is"
+                f" {self.y[bad[0]]} ({bad.size} of {self.y.size} entries). A gradient can only be"
+                " checked where f is finite: choose other inputs, or a form that does not overflow"
+            )
+
+    def _demand_determinism(self) -> None:
+        again = self.at(copied(self.inputs))
+        limit = 1e3 * EPS * np.max(np.abs(self.y), initial=0.0) * (1e9 if self.single else 1)
+        if again.shape != self.y.shape or not np.all(np.abs(again - self.y) <= limit):
+            raise ValueError(
+                f"{self.subject.name} gave two different results for the same inputs: a gradient"
+                " check needs the same function twice. Fix the seed (dropout: rng=0, or training="
+                "False), and keep no state between calls"
+            )
+
+
+def arranged(inputs: Sequence[Any], returned: Any) -> list[Any] | None:
+    """What a backward returned, one entry for each input; None if the number is wrong.
+
+    Inputs without a derivative (indices, lengths) may be left out.
+    """
+    grads = list(returned) if isinstance(returned, (tuple, list)) else [returned]
+    if len(grads) == len(inputs):
+        return grads
+    floating = [i for i, x in enumerate(inputs) if is_floating(x)]
+    if len(grads) != len(floating):
+        return None
+    found: list[Any] = [None] * len(inputs)
+    for i, g in zip(floating, grads, strict=True):
+        found[i] = g
+    return found
+
+
+def subscript(index: Sequence[Any]) -> str:
+    """(0, 2) as [0, 2]; nothing for a single number."""
+    return f"[{', '.join(str(int(n)) for n in index)}]" if len(index) else ""
