@@ -244,16 +244,16 @@ def extremum_of_two(p, name):
     return p.case(getattr(ops, name), getattr(np, name), [x, y], f"{name} {a} {b}", share=False)
 
 
-@case("clip")
-def clip(p):
+@case("clip", "clipped")
+def clip(p, name):
     shape = p.shape()
     bound = p.choose(1.0, np.array(1.0), p.rng.uniform(0.9, 1.1, shape))
     low, high = p.choose((-bound, bound), (-bound, None), (None, bound))
     return p.case(
-        lambda x: ops.clip(x, min=low, max=high),
+        lambda x: {"clip": F.clip, "clipped": ops.clipped}[name](x, min=low, max=high),
         lambda x: np.clip(x, low, high),
         [p.off_one(shape)],
-        f"clip {shape} min={low} max={high}",
+        f"{name} {shape} min={low} max={high}",
         promotes=isinstance(bound, np.ndarray),
     )
 
@@ -323,8 +323,8 @@ SUBSCRIPTS = (
 )  # fmt: skip
 
 
-@case("einsum")
-def einsum(p):
+@case("einsum", "contracted")
+def einsum(p, name):
     subscripts = p.choose(*SUBSCRIPTS)
     letters = sorted(set(subscripts) - set("->,. "))
     size = dict(zip(letters, p.sizes(len(letters)), strict=True))
@@ -335,11 +335,15 @@ def einsum(p):
         middle = dots[p.number(0, len(dots)) :] if ellipsis else ()
         middle = tuple(1 if p.choose(*[False] * 4, True) else n for n in middle)
         shapes.append(tuple(size[c] for c in left) + middle + tuple(size[c] for c in right))
+    ours = {
+        "einsum": lambda *xs: F.einsum(subscripts, *xs),
+        "contracted": lambda *xs: ops.contracted(*xs, subscripts=subscripts),
+    }
     return p.case(
-        lambda *xs: ops.einsum(*xs, subscripts=subscripts),
+        ours[name],
         lambda *xs: np.einsum(subscripts, *xs),
         [p.anywhere(shape) for shape in shapes],
-        f"einsum {subscripts} {shapes}",
+        f"{name} {subscripts} {shapes}",
     )
 
 

@@ -158,7 +158,7 @@ def test_the_programs_pass_unbroken():
 
 def test_assigning_instead_of_adding_is_noticed(monkeypatch):
     total = graph._total
-    monkeypatch.setattr(graph, "_total", lambda contributions: total(contributions[-1:]))
+    monkeypatch.setattr(graph, "_total", lambda contributions, x: total(contributions[-1:], x))
     assert some_program_fails()
 
 
@@ -221,10 +221,10 @@ def test_overwriting_overlapping_slices_is_noticed(monkeypatch):
 def test_adding_up_in_a_borrowed_array_is_noticed(monkeypatch):
     total = graph._total
 
-    def borrowing(contributions):
+    def borrowing(contributions, x):
         arrays = [c for c in contributions if type(c) is np.ndarray]
         if len(arrays) < 2 or len(arrays) < len(contributions):
-            return total(contributions)
+            return total(contributions, x)
         for array in arrays[1:]:
             arrays[0] += array
         return arrays[0]

@@ -11,7 +11,9 @@ from .check import Report, gradcheck
 from .derivatives import hessian, hvp, jacobian, jvp, vjp
 from .draw import Drawing, draw
 from .functional import (
+    clip,
     concatenate,
+    einsum,
     expand_dims,
     flip,
     mean,
@@ -35,11 +37,9 @@ from .ops import (
     add,
     astype,
     broadcast_to,
-    clip,
     cos,
     cumsum,
     divide,
-    einsum,
     exp,
     expm1,
     getitem,

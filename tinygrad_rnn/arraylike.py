@@ -104,7 +104,7 @@ class Arraylike:
         return FUNCTIONS["cumsum"](self, axis=axis)
 
     def clip(self, min: ArrayLike | None = None, max: ArrayLike | None = None) -> Any:
-        return FUNCTIONS["clip"](self, min=raw(min), max=raw(max))
+        return FUNCTIONS["clip"](self, min, max)
 
     def reshape(self, *shape: Any) -> Any:
         return FUNCTIONS["reshape"](self, shape=_one_or_many(shape))
@@ -145,10 +145,8 @@ class Arraylike:
         return np.array(self._data, dtype=dtype, copy=copy)
 
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Any:
-        if ufunc.nout == 1 and ufunc.types and all(kind[-1] == "?" for kind in ufunc.types):
-            return getattr(ufunc, method)(
-                *map(raw, inputs), **kwargs
-            )  # booleans: nothing to record
+        if ufunc.__name__ in _QUESTIONS:
+            return getattr(ufunc, method)(*map(raw, inputs), **kwargs)
         if method != "__call__" or kwargs or ufunc.__name__ not in FUNCTIONS:
             how = "" if method == "__call__" else f".{method}"
             how += f"({', '.join(f'{key}=' for key in kwargs)})" if kwargs else ""
@@ -170,29 +168,22 @@ class Arraylike:
         return _call_like_numpy(ours, func, args, kwargs)
 
 
-# NumPy functions whose results have no derivative: answered from the values.
-_QUERIES = frozenset(
-    [
-        "shape",
-        "ndim",
-        "size",
-        "argmax",
-        "argmin",
-        "argsort",
-        "result_type",
-        "zeros_like",
-        "ones_like",
-        "empty_like",
-        "full_like",
-        "allclose",
-        "isclose",
-        "array_equal",
-        "array_repr",
-        "array_str",
-        "array2string",
-    ]
-)
+# NumPy functions that give booleans: there is nothing to record.
+# fmt: off
+_QUESTIONS = frozenset([
+    "less", "less_equal", "greater", "greater_equal", "equal", "not_equal", "logical_and",
+    "logical_or", "logical_xor", "logical_not", "isfinite", "isnan", "isinf", "signbit",
+])
+# fmt: on
 
+# NumPy functions whose results have no derivative: answered from the values.
+# fmt: off
+_QUERIES = frozenset([
+    "shape", "ndim", "size", "argmax", "argmin", "argsort", "result_type", "zeros_like",
+    "ones_like", "empty_like", "full_like", "allclose", "isclose", "array_equal", "array_repr",
+    "array_str", "array2string",
+])
+# fmt: on
 
 # NumPy's second names for the same argument.
 _ALIASES = {"newshape": "shape", "a_min": "min", "a_max": "max"}
@@ -204,12 +195,14 @@ def raw(x: Any) -> Any:
 
 
 def plain_index(index: Any) -> Any:
-    """An index with no Tensors in it."""
+    """An index with no Tensors in it, whose arrays are its own: nobody else can change them."""
     if isinstance(index, tuple):
         return tuple([plain_index(i) for i in index])
     if isinstance(index, list):
         return [plain_index(i) for i in index]
-    return index._data if isinstance(index, Arraylike) else index
+    if isinstance(index, Arraylike):
+        index = index._data
+    return index.copy() if isinstance(index, np.ndarray) else index
 
 
 def _one_or_many(args: tuple[Any, ...]) -> tuple[int, ...]:
@@ -224,6 +217,8 @@ def _call_like_numpy(ours: Any, func: Any, args: tuple[Any, ...], kwargs: dict[s
     """
     parameters = inspect.signature(ours).parameters.values()
     arrays = sum(p.kind is not p.KEYWORD_ONLY for p in parameters)
+    if any(p.kind is p.VAR_POSITIONAL for p in parameters):
+        arrays = len(args)
     names = (
         list(inspect.signature(func).parameters)[arrays : len(args)] if len(args) > arrays else []
     )

@@ -21,6 +21,7 @@ Inputs = Any  # a Tensor or array, or a tuple of them
 Function = Callable[..., Any]
 
 
+@enable_grad()
 def vjp(
     f: Function, inputs: Inputs, v: Any = None, *, create_graph: bool = False
 ) -> tuple[Any, Any]:
@@ -34,6 +35,7 @@ def vjp(
     return _leave(y, create_graph), _like(inputs, _grads(y, xs, v, create_graph))
 
 
+@enable_grad()
 def jvp(f: Function, inputs: Inputs, v: Any, *, create_graph: bool = False) -> tuple[Any, Any]:
     """(f(inputs), J v): how f changes along v, by two walks back.
 
@@ -45,9 +47,7 @@ def jvp(f: Function, inputs: Inputs, v: Any, *, create_graph: bool = False) -> t
     w = Tensor(np.zeros(y.shape, y.dtype), requires_grad=True)
     transposed = _grads(y, xs, w, create_graph=True)
     directions = v if isinstance(inputs, tuple) else (v,)
-    for x, d in zip(xs, directions, strict=True):
-        if x.shape != np.shape(d):
-            raise ValueError(f"the direction has shape {np.shape(d)}, and its input {x.shape}")
+    _check_directions(xs, directions)
     along = sum(
         ((t * d).sum() for t, d in zip(transposed, directions, strict=True)), start=Tensor(0.0)
     )
@@ -55,6 +55,7 @@ def jvp(f: Function, inputs: Inputs, v: Any, *, create_graph: bool = False) -> t
     return _leave(y, create_graph), product
 
 
+@enable_grad()
 def jacobian(f: Function, inputs: Inputs, *, create_graph: bool = False) -> Any:
     """d f / d input, of shape (f's shape, input's shape): one walk for every entry of f."""
     xs = _fresh(inputs, create_graph)
@@ -70,6 +71,7 @@ def jacobian(f: Function, inputs: Inputs, *, create_graph: bool = False) -> Any:
     return _like(inputs, [s.reshape(y.shape + x.shape) for s, x in zip(stacked, xs, strict=True)])
 
 
+@enable_grad()
 def hessian(f: Function, inputs: Inputs, *, create_graph: bool = False) -> Any:
     """d2 f / d input^2 of a function that gives a single number, of shape (input's, input's).
 
@@ -86,11 +88,13 @@ def hessian(f: Function, inputs: Inputs, *, create_graph: bool = False) -> Any:
     )
 
 
+@enable_grad()
 def hvp(f: Function, inputs: Inputs, v: Any, *, create_graph: bool = False) -> tuple[Any, Any]:
     """(f(inputs), H v) of a function that gives a single number: two walks, no Hessian."""
     xs = _fresh(inputs, create_graph)
     y = _scalar(_apply(f, xs))
     directions = v if isinstance(inputs, tuple) else (v,)
+    _check_directions(xs, directions)
     along = sum(
         (
             (g * d).sum()
@@ -99,6 +103,12 @@ def hvp(f: Function, inputs: Inputs, v: Any, *, create_graph: bool = False) -> t
         start=Tensor(0.0),
     )
     return _leave(y, create_graph), _like(inputs, _grads(along, xs, None, create_graph))
+
+
+def _check_directions(xs: tuple[Tensor, ...], directions: tuple[Any, ...]) -> None:
+    for x, d in zip(xs, directions, strict=True):
+        if x.shape != np.shape(d):
+            raise ValueError(f"the direction has shape {np.shape(d)}, and its input {x.shape}")
 
 
 def _fresh(inputs: Inputs, create_graph: bool) -> tuple[Tensor, ...]:

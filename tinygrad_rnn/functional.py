@@ -10,16 +10,21 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from numpy.lib.array_utils import normalize_axis_index, normalize_axis_tuple
 from numpy.typing import ArrayLike, DTypeLike
 
 from .arraylike import Array, Axis, function, raw
 from .ops import (
     absolute,
     broadcast_to,
+    clipped,
+    contracted,
     exp,
     getitem,
     joined,
     logsumexp,
+    maximum,
+    minimum,
     multiply,
     part,
     reshape,
@@ -31,6 +36,7 @@ from .ops import (
     transpose,
 )
 from .ops import sum as sum_over
+from .tensor import Tensor
 
 Generator = np.random.Generator
 
@@ -61,6 +67,22 @@ def _count(x: Any, axis: Axis) -> int:
     return int(
         np.prod([shape[k] for k in np.atleast_1d(range(len(shape)) if axis is None else axis)])
     )
+
+
+# ---------------------------------------------------------------- NumPy's argument order
+@function
+def clip(x: Any, min: Any = None, max: Any = None) -> Any:
+    """x where it lies between the bounds, else the nearer bound; a bound may be a Tensor."""
+    if not isinstance(min, Tensor) and not isinstance(max, Tensor):
+        return clipped(x, min=min, max=max)
+    x = x if min is None else maximum(x, min)
+    return x if max is None else minimum(x, max)
+
+
+@function
+def einsum(subscripts: str, *operands: Any) -> Any:
+    """Sums of products of entries, by the subscripts: einsum("ij,jk->ik", a, b) is a @ b."""
+    return contracted(*operands, subscripts=subscripts)
 
 
 # ---------------------------------------------------------------- shapes
@@ -114,9 +136,10 @@ def split(x: Any, indices_or_sections: int | Sequence[int], axis: int = 0) -> li
     >>> [part.shape for part in split(np.zeros((2, 6)), 3, axis=1)]
     [(2, 2), (2, 2), (2, 2)]
     """
-    n = x.shape[axis]
+    axis = normalize_axis_index(axis, np.ndim(x))
+    n = np.shape(x)[axis]
     if isinstance(indices_or_sections, (int, np.integer)):
-        if n % indices_or_sections:
+        if indices_or_sections < 1 or n % indices_or_sections:
             raise ValueError(
                 f"an axis of {n} entries cannot be split into {indices_or_sections} equal parts:"
                 " pass the indices to cut at instead"
@@ -124,21 +147,21 @@ def split(x: Any, indices_or_sections: int | Sequence[int], axis: int = 0) -> li
         cuts = tuple([k * (n // indices_or_sections) for k in range(indices_or_sections + 1)])
     else:
         cuts = (0, *(slice(0, k).indices(n)[1] for k in indices_or_sections), n)
-    axis %= x.ndim
     return [part(x, k=k, cuts=cuts, axis=axis) for k in range(len(cuts) - 1)]
 
 
 @function
 def unbind(x: Any, axis: int = 0) -> list[Any]:
     """The slices of x along an axis, without that axis (PyTorch's unbind)."""
-    before = (slice(None),) * (axis % np.ndim(x))
+    axis = normalize_axis_index(axis, np.ndim(x))
+    before = (slice(None),) * axis
     return [getitem(x, index=(*before, k)) for k in range(np.shape(x)[axis])]
 
 
 @function
 def flip(x: Any, axis: Axis = None) -> Any:
     """x with the order reversed along one, several or all axes."""
-    axes = range(np.ndim(x)) if axis is None else [k % np.ndim(x) for k in np.atleast_1d(axis)]
+    axes = normalize_axis_tuple(range(np.ndim(x)) if axis is None else axis, np.ndim(x))
     back = slice(None, None, -1)
     return getitem(x, index=tuple(back if k in axes else slice(None) for k in range(np.ndim(x))))
 
@@ -162,10 +185,11 @@ def pad(x: Any, pad_width: Any, mode: str = "constant", *, constant_values: floa
 @function
 def take(x: Any, indices: ArrayLike, axis: int | None = None) -> Any:
     """The entries (or, with an axis, the slices) at the given indices."""
+    index = np.array(raw(indices)).astype(np.intp, casting="same_kind")
     if axis is None:
-        return getitem(reshape(x, shape=(-1,)), index=np.asarray(raw(indices)))
-    before = (slice(None),) * (axis % np.ndim(x))
-    return getitem(x, index=(*before, np.asarray(raw(indices))))
+        return getitem(reshape(x, shape=(-1,)), index=index)
+    before = (slice(None),) * normalize_axis_index(axis, np.ndim(x))
+    return getitem(x, index=(*before, index))
 
 
 @function
@@ -222,7 +246,7 @@ def one_hot(indices: ArrayLike, num_classes: int, *, dtype: DTypeLike = float) -
 
 
 def _integers(indices: ArrayLike, what: str) -> Array:
-    index = np.asarray(raw(indices))
+    index = np.array(raw(indices))  # a copy: nobody else can change it
     if index.dtype.kind not in "iu":
         raise TypeError(f"{what} takes integers, and these are {index.dtype}: give class numbers")
     return index
@@ -279,7 +303,7 @@ def cross_entropy(
     scores = log_softmax(logits, axis)
     shape, V = np.shape(logits), np.shape(logits)[axis]
     positions = shape[: axis % len(shape)] + shape[axis % len(shape) + 1 :]
-    if np.asarray(raw(target)).dtype.kind == "f":
+    if np.asarray(raw(target)).dtype.kind in "fc":
         if np.shape(target) != shape:
             raise ValueError(
                 f"probabilities as targets have the logits' shape {shape}; these {np.shape(target)}"
@@ -307,28 +331,31 @@ def cross_entropy(
 
 def binary_cross_entropy_with_logits(logits: Any, target: Any, *, reduction: str = "mean") -> Any:
     """-(t log s + (1-t) log(1-s)) with s = sigmoid(logits), in nats, without overflow."""
-    _same_shape(logits, target, "logits")
+    target = _comparable(logits, target, "logits")
     return _reduce(softplus(logits) - logits * target, reduction)
 
 
 def mse_loss(output: Any, target: Any, *, reduction: str = "mean") -> Any:
     """(output - target)^2."""
-    _same_shape(output, target, "the output")
+    target = _comparable(output, target, "the output")
     return _reduce(square(output - target), reduction)
 
 
 def l1_loss(output: Any, target: Any, *, reduction: str = "mean") -> Any:
     """|output - target|."""
-    _same_shape(output, target, "the output")
+    target = _comparable(output, target, "the output")
     return _reduce(absolute(output - target), reduction)
 
 
-def _same_shape(output: Any, target: Any, what: str) -> None:
+def _comparable(output: Any, target: Any, what: str) -> Any:
+    """The target, whole numbers in the output's precision; refused if its shape differs."""
     if np.shape(output) != np.shape(target):
         raise ValueError(
             f"{what} has shape {np.shape(output)} and the target {np.shape(target)}: they would"
             " broadcast and compare the wrong pairs; reshape one of them"
         )
+    whole = np.asarray(raw(target)).dtype.kind in "biu"
+    return np.asarray(raw(target)).astype(np.asarray(raw(output)).dtype) if whole else target
 
 
 def _reduce(losses: Any, reduction: str) -> Any:

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from .arraylike import raw
-from .modes import differentiating
+from .modes import differentiating, enable_grad
 from .tensor import Node, Primitive, Tensor, fingerprints
 
 
@@ -37,7 +37,7 @@ class Share(NamedTuple):
 
 def ancestors(outputs: Iterable[Tensor]) -> list[Tensor]:
     """All results that `outputs` are made of, in creation order; iterative: depth is no limit."""
-    stack = list(outputs)
+    stack = list(dict.fromkeys(outputs))
     seen = set(stack)
     results = []
     while stack:
@@ -68,11 +68,11 @@ def cotangents(
     """
     leading = None if towards is None else _leading_to(towards, output)
     arrived: dict[Tensor, list[Any]] = {output: [seed]}
-    newest = [(-output.node.index, output)] if output.node else []  # a heap: the newest comes first
+    newest = [(-output.node.index, 0, output)] if output.node else []  # a heap, newest on top
     leaves = [output] if output.node is None else []
     while newest:
-        _, out = heappop(newest)
-        g = _total(arrived.pop(out))
+        _, _, out = heappop(newest)
+        g = _total(arrived.pop(out), out)
         yield out, g
         node = out.node
         assert node is not None
@@ -89,7 +89,7 @@ def cotangents(
                 continue
             contribution = _fit(rules[i](g, value, *inputs, **attrs), x, node, i)  # the chain rule
             if edges is not None:
-                edges[out, i] = _total([contribution])
+                edges[out, i] = _total([contribution], x)
             if x in arrived:
                 arrived[x].append(contribution)
                 continue
@@ -97,9 +97,9 @@ def cotangents(
             if x.node is None:
                 leaves.append(x)
             else:
-                heappush(newest, (-x.node.index, x))
+                heappush(newest, (-x.node.index, id(x), x))
     for leaf in leaves:
-        yield leaf, _total(arrived.pop(leaf))
+        yield leaf, _total(arrived.pop(leaf), leaf)
 
 
 def _terms(out: Tensor, node: Node, recording: bool) -> tuple[Sequence[Any], Any, Sequence[Any]]:
@@ -121,8 +121,8 @@ def _leading_to(goals: Sequence[Tensor], output: Tensor) -> set[Tensor]:
     return leading
 
 
-def _total(contributions: list[Any]) -> Any:
-    """The sum of what arrived at one tensor: the multivariate chain rule is this addition."""
+def _total(contributions: list[Any], x: Tensor) -> Any:
+    """The sum of what arrived at x: the multivariate chain rule is this addition."""
     total = contributions[0]
     if len(contributions) == 1 and type(total) is not Share:
         return total  # it may be someone else's array: it is never written into
@@ -135,17 +135,25 @@ def _total(contributions: list[Any]) -> Any:
             total += value
         else:
             total = total + value
-    return total
+    return _as_dtype(total, x)
 
 
 def _added_up(shares: list[Share]) -> list[Any]:
     """The sum of the shares of each kind, in one call a kind."""
     op, _, _, attrs = shares[0]
-    mine = [share for share in shares if share.op is op]
-    others = [share for share in shares if share.op is not op]
+    mine: list[Share] = []
+    others: list[Share] = []
+    for share in shares:
+        (mine if share.op is op and share.attrs == attrs else others).append(share)
     operands = [x for share in mine for x in share.operands]
     total = op(*operands, items=[share.item for share in mine], **attrs)
     return [total, *_added_up(others)] if others else [total]
+
+
+def _as_dtype(g: Any, x: Tensor) -> Any:
+    """A real gradient has the precision of its tensor; a complex one (the checker's) stays."""
+    real = g.dtype.kind == x._data.dtype.kind == "f"
+    return g.astype(x._data.dtype) if real and g.dtype != x._data.dtype else g
 
 
 def _fit(c: Any, x: Tensor, node: Node, i: int) -> Any:
@@ -155,6 +163,8 @@ def _fit(c: Any, x: Tensor, node: Node, i: int) -> Any:
         return c
     if type(c) is np.ndarray and c.shape == data.shape and c.dtype == data.dtype:
         return c
+    if c is None:
+        raise ValueError(f"the gradient rule of {node.op.name} for input {i} returned None")
     if not isinstance(c, Tensor):
         c = np.asarray(c)
     if c.shape != data.shape:
@@ -168,9 +178,7 @@ def _fit(c: Any, x: Tensor, node: Node, i: int) -> Any:
             )
         stretched = [lead + k for k, n in enumerate(data.shape) if n != c.shape[lead + k]]
         c = c.sum(axis=(*range(lead), *stretched)).reshape(data.shape)
-    if c.dtype != data.dtype and c.dtype.kind == data.dtype.kind == "f":
-        c = c.astype(data.dtype)
-    return c
+    return _as_dtype(c, x)
 
 
 def _refuse_changed(out: Tensor, node: Node) -> None:
@@ -263,7 +271,8 @@ def grad(
     else:
         seed = raw(seed)
     walk = cotangents(output, seed, towards=targets, recording=create_graph)
-    found = {tensor: g for tensor, g in walk if tensor in targets}
+    with enable_grad():  # the sums that the walk makes between the rules are part of the graph
+        found = {tensor: g for tensor, g in walk if tensor in targets}
     for x in targets:
         if x not in found and not allow_unused:
             raise RuntimeError(

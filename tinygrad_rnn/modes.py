@@ -35,20 +35,23 @@ mode: ContextVar[Mode] = ContextVar("tinygrad_rnn", default=Mode(True, (), False
 class _Switch(ContextDecorator, ABC):
     """A `with` block, or a decorator, that changes the mode and puts it back."""
 
-    _token: Token[Mode]
+    def __init__(self) -> None:
+        self._tokens: list[Token[Mode]] = []
 
     @abstractmethod
     def _changed(self, now: Mode) -> Mode: ...
 
     def _recreate_cm(self) -> _Switch:
-        """A decorator may be entered anew inside itself."""
-        return copy(self)
+        """Each call of a decorated function enters a switch of its own."""
+        fresh = copy(self)
+        fresh._tokens = []
+        return fresh
 
     def __enter__(self) -> None:
-        self._token = mode.set(self._changed(mode.get()))
+        self._tokens.append(mode.set(self._changed(mode.get())))
 
     def __exit__(self, *exception: object) -> None:
-        mode.reset(self._token)
+        mode.reset(self._tokens.pop())
 
 
 class no_grad(_Switch):
@@ -76,6 +79,7 @@ class differentiating(_Switch):
     """Record the work of a gradient rule, in the scope of the node that the rule belongs to."""
 
     def __init__(self, place: tuple[str | Step, ...]) -> None:
+        super().__init__()
         self._place = place
 
     def _changed(self, now: Mode) -> Mode:
@@ -86,6 +90,7 @@ class scope(_Switch):
     """Label the nodes made inside: `with tg.scope("encoder"):`, `with tg.scope(t=3):`."""
 
     def __init__(self, name: str | None = None, *, t: int | None = None) -> None:
+        super().__init__()
         if (name is None) == (t is None):
             raise TypeError('a scope has a name or a time step: tg.scope("encoder"), tg.scope(t=3)')
         self._entry: str | Step = name if name is not None else Step(int(t))  # type: ignore[arg-type]

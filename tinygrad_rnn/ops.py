@@ -19,6 +19,7 @@ Read next: `functional.py`, what is composed of these; `check/`, which proves th
 from __future__ import annotations
 
 import string
+from builtins import max as max_of
 from builtins import min as min_of
 from typing import Any
 
@@ -52,13 +53,16 @@ tanh     = primitive(np.tanh,     lambda g, out, x: g * (1 - out * out))
 
 
 def _power_slope(x: Any, y: Any) -> Any:
-    """y x^(y-1), and 0 where y = 0 (x^0 is the constant 1, also at x = 0)."""
-    return y * power(x, where(raw(y) == 0, 1.0, y - 1))
+    """y x^(y-1), and 0 where both are 0 (x^0 is the constant 1, also at x = 0)."""
+    return y * power(x, where((raw(x) == 0) & (raw(y) == 0), 1.0, y - 1))
 
 
 @primitive
 def sigmoid(x):
-    """1 / (1 + exp(-x)), to full relative accuracy in both tails, without overflow."""
+    """1 / (1 + exp(-x)), without overflow, and to full relative accuracy down to x = -709.
+
+    (float32: -88). Further left it keeps that last, smallest value.
+    """
     x = np.asarray(x)
     largest = _LARGEST_EXPONENT.get(x.dtype.char, _LARGEST_EXPONENT["d"])
     return np.reciprocal(1 + np.exp(np.minimum(-x, largest)))
@@ -67,7 +71,7 @@ def sigmoid(x):
 sigmoid.gradients(lambda g, out, x: g * (out * (1 - out)))
 
 # exp of this fits into the dtype (as arrays: NumPy converts a Python number anew at every call)
-_LARGEST_EXPONENT = {c: np.array(n, c) for c, n in {"e": 10, "f": 85, "F": 85, "d": 700}.items()}
+_LARGEST_EXPONENT = {c: np.array(n, c) for c, n in {"e": 11, "f": 88, "F": 88, "d": 709}.items()}
 
 
 @primitive
@@ -98,8 +102,8 @@ def relu(x):
 relu.gradients(lambda g, out, x: g * (raw(out) > 0))
 
 
-@primitive
-def clip(x, *, min=None, max=None):
+@primitive(name="clip")
+def clipped(x, *, min=None, max=None):
     """x where it lies between the bounds (plain numbers or arrays), else the nearer bound."""
     clipped = np.clip(x.real, min, max)
     return np.where(_inside(x, min, max), x, clipped) if np.iscomplexobj(x) else clipped
@@ -110,7 +114,7 @@ def _inside(x: Array, low: Any, high: Any) -> Any:
     return above & (True if high is None else x.real < high)
 
 
-clip.gradients(lambda g, out, x, min=None, max=None: g * _inside(raw(x), min, max))
+clipped.gradients(lambda g, out, x, min=None, max=None: g * _inside(raw(x), min, max))
 
 
 @primitive
@@ -157,12 +161,15 @@ where.gradients(
 def matmul(x, y):
     """x @ y for vectors, matrices and (broadcast) stacks of them; one product if y is a matrix."""
     if x.ndim > 2 and y.ndim == 2:
-        return np.matmul(x.reshape(-1, x.shape[-1]), y).reshape(*x.shape[:-1], y.shape[-1])
+        return np.matmul(as_rows(x, x.shape[-1]), y).reshape(*x.shape[:-1], y.shape[-1])
     return np.matmul(x, y)
 
 
+# A weight meets a few vectors at each of many steps. The operand with more vectors of its own than
+# it meets is taken for one, its gradient left as a share: one product over all steps, at the end.
 def _matmul_left(g: Any, out: Any, x: Any, y: Any) -> Any:
-    if x.ndim == 2 and y.ndim <= 2:  # W @ h: a weight, perhaps used at every step
+    met = 1 if y.ndim == 1 else y.shape[-1]
+    if x.ndim == 2 and y.ndim <= 2 and met < x.shape[0]:  # W @ h
         rows = (lambda a: a.reshape(1, -1)) if y.ndim == 1 else (lambda a: a.T)
         return Share(sum_of_products, (rows(g), rows(y)), None, {})
     if y.ndim == 1:
@@ -173,12 +180,15 @@ def _matmul_left(g: Any, out: Any, x: Any, y: Any) -> Any:
 
 
 def _matmul_right(g: Any, out: Any, x: Any, y: Any) -> Any:
-    if y.ndim == 2:  # h @ W: all the rows of x and g, over batch and time, make one product
-        return Share(sum_of_products, (as_rows(x, x.shape[-1]), as_rows(g, y.shape[-1])), None, {})
+    if y.ndim == 2:
+        rows, g_rows = as_rows(x, x.shape[-1]), as_rows(g, y.shape[-1])
+        if rows.shape[0] <= y.shape[1]:  # h @ W
+            return Share(sum_of_products, (rows, g_rows), None, {})
+        return rows.T @ g_rows
     if x.ndim == 1:
         return expand(x, -1) * expand(g, -2) if y.ndim > 1 else g * x
     if y.ndim == 1:
-        return (x * expand(g, -1)).reshape(-1, x.shape[-1]).sum(axis=0)
+        return as_rows(x * expand(g, -1), x.shape[-1]).sum(axis=0)
     return matmul(x.swapaxes(-1, -2), g)
 
 
@@ -209,8 +219,8 @@ sum_of_products.gradients(
 )
 
 
-@primitive
-def einsum(*operands, subscripts):
+@primitive(name="einsum")
+def contracted(*operands, subscripts):
     """np.einsum(subscripts, *operands)."""
     return np.einsum(subscripts, *operands)
 
@@ -226,17 +236,20 @@ def _einsum_gradient(i: int, g: Any, out: Any, *operands: Any, subscripts: str) 
     others = [(result, g)] + [
         (t, x) for k, (t, x) in enumerate(zip(terms, operands, strict=True)) if k != i
     ]
-    present = set("".join(t for t, _ in others))
+    sizes: dict[str, int] = {}
+    for term, x in others:
+        for letter, n in zip(term, x.shape, strict=True):
+            sizes[letter] = max_of(n, sizes.get(letter, 0))
     target = ""
     for letter, n in zip(terms[i], operands[i].shape, strict=True):
         if letter in target:
             new = next(fresh)
             others.append((letter + new, np.eye(n, dtype=g.dtype)))
             letter = new
-        elif letter not in present:
+        elif sizes.get(letter) != n:  # it was summed, or the others have 1 there and broadcast
             others.append((letter, np.ones(n, dtype=g.dtype)))
         target += letter
-    return einsum(
+    return contracted(
         *(x for _, x in others), subscripts=",".join(t for t, _ in others) + "->" + target
     )
 
@@ -258,7 +271,7 @@ def explicit_subscripts(subscripts: str, ndims: list[int]) -> tuple[list[str], s
     return terms, result.replace("...", dots)
 
 
-einsum.gradients(each=_einsum_gradient)
+contracted.gradients(each=_einsum_gradient)
 
 
 # ---------------------------------------------------------------- reductions
@@ -342,7 +355,8 @@ def logsumexp(x, *, axis=None, keepdims=False):
     """log(sum(exp(x))) without overflow: the largest entry is taken out first."""
     top = np.max(x.real, axis=axis, keepdims=True)
     top = np.where(np.isfinite(top), top, 0)
-    total = np.log(np.sum(np.exp(x - top), axis=axis, keepdims=True)) + top
+    with np.errstate(divide="ignore"):  # nothing but -inf: the result is -inf
+        total = np.log(np.sum(np.exp(x - top), axis=axis, keepdims=True)) + top
     return total if keepdims else np.squeeze(total, axis=axis)
 
 
@@ -361,6 +375,8 @@ def cumsum(x, *, axis=None):
 
 def _cumsum_gradient(g: Any, out: Any, x: Any, axis: int | None = None) -> Any:
     """A running sum from the other end."""
+    if not x.ndim:
+        return g.reshape(())
     back = (slice(None),) * (0 if axis is None else axis % x.ndim) + (slice(None, None, -1),)
     return cumsum(g[back], axis=0 if axis is None else axis)[back].reshape(x.shape)
 
@@ -404,8 +420,9 @@ broadcast_to.gradients(lambda g, out, x, shape: g)
 
 @primitive
 def astype(x, *, dtype):
-    """The same values in another dtype."""
-    return x.astype(dtype)
+    """The same values in another dtype; a complex perturbation (the checker's) is kept."""
+    kept = np.iscomplexobj(x) and dtype.kind == "f"
+    return x.astype(np.result_type(dtype, np.complex64) if kept else dtype)
 
 
 astype.gradients(lambda g, out, x, dtype: g.astype(x.dtype))

@@ -50,7 +50,7 @@ class Optimizer(ABC):
 
     @abstractmethod
     def _update(self, w: Array, g: Array, s: Memory, lr: float) -> None:
-        """Write the next values into w, a copy. `g` may be the tensor's own gradient: it is only read."""
+        """Write the next values into w, a copy. `g` may be the tensor's own: it is only read."""
 
     def step(self) -> None:
         """Give every parameter that has a gradient its next values, in a new array.

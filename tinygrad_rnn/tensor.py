@@ -144,6 +144,8 @@ class Tensor(Arraylike):
             )
         if not value and self.node is not None and self._requires_grad:
             raise ValueError(f"{self.label} is a result: cut it off with .detach() instead")
+        if value and not self._requires_grad:
+            self.node = None  # a leaf from here on: it forgets the constants that it was made of
         self._requires_grad = bool(value)
 
     @property
@@ -266,11 +268,10 @@ class Primitive:
         functools.update_wrapper(self, forward)
         self.name: str = name or forward.__name__
         self.forward = forward
+        self.backward = backward
         self.rules: tuple[Callable[..., Any] | None, ...] = ()
-        self.each: Callable[..., Any] | None = (
-            None if backward is None else _jointly(backward, self.name)
-        )
-        self.incomplete = backward is None
+        self.each: Callable[..., Any] | None = None
+        self.covers = -1  # with this many inputs every one of them has a rule
 
     def gradients(
         self, *rules: Callable[..., Any] | None, each: Callable[..., Any] | None = None
@@ -278,14 +279,16 @@ class Primitive:
         """Declare one rule per input, or, for any number of inputs, `each(i, g, out, *inputs)`."""
         self.rules = rules
         self.each = each
-        self.incomplete = each is None and (not rules or None in rules)
+        self.covers = -1 if None in rules else len(rules)
         return self
 
     def rules_for(self, inputs: Sequence[Any]) -> Sequence[Any]:
-        """One rule per input, of a call with these inputs."""
-        if self.each is None:
-            return self.rules
-        return [functools.partial(self.each, i) for i in range(len(inputs))]
+        """One rule per input, of one call with these inputs."""
+        if self.backward is not None:
+            return _jointly(self.backward, self.name, len(inputs))
+        if self.each is not None:
+            return [functools.partial(self.each, i) for i in range(len(inputs))]
+        return self.rules
 
     def __call__(self, *inputs: Any, **attrs: Any) -> Any:
         found = needed = False
@@ -296,6 +299,8 @@ class Primitive:
                 if x._requires_grad:
                     needed = True
                 x = x._data
+            elif type(x) is not float and type(x) is not int and _unusual(x):
+                return self(*map(_plain_operand, inputs), **attrs)
             arrays.append(x)
         data = self.forward(*arrays, **attrs)
         if not found:
@@ -307,7 +312,7 @@ class Primitive:
             return _result(data, None, False)
         if needed:
             needed = data.dtype.kind in "fc"
-            if self.incomplete:
+            if len(inputs) != self.covers:
                 self._demand_rules(inputs)
         node = Node()
         node.op = self
@@ -319,9 +324,9 @@ class Primitive:
         return _result(data, node, needed)
 
     def _demand_rules(self, inputs: tuple[Any, ...]) -> None:
+        rules = (*self.rules_for(inputs), *[None] * len(inputs))
         for i, x in enumerate(inputs):
-            missing = i >= len(self.rules) or self.rules[i] is None
-            if missing and isinstance(x, Tensor) and x._requires_grad:
+            if rules[i] is None and isinstance(x, Tensor) and x._requires_grad:
                 raise TypeError(
                     f"{self.name} has no gradient rule for input {i}, and {x.label} requires grad:"
                     f" declare it with {self.name}.gradients(...), or pass the input detached"
@@ -363,29 +368,40 @@ def primitive(
     return op.gradients(*rules) if rules else op
 
 
-def _jointly(backward: Callable[..., Any], name: str) -> Callable[..., Any]:
-    """`each` in terms of one function that returns all gradients, called once for each new g."""
-    last: list[Any] = [None, ()]
+def _jointly(backward: Callable[..., Any], name: str, n: int) -> list[Callable[..., Any]]:
+    """n rules, for one visit of the walk, that call one function for all gradients once."""
+    found: list[Any] = []
 
-    def each(i: int, g: Any, out: Any, *inputs: Any, **attrs: Any) -> Any:
-        if last[0] is not g:
+    def rule(i: int, g: Any, out: Any, *inputs: Any, **attrs: Any) -> Any:
+        if not found:
             grads = backward(g, *inputs, **attrs)
-            grads = grads if isinstance(grads, (tuple, list)) else (grads,)
-            if len(grads) != len(inputs):
+            found.extend(grads if isinstance(grads, (tuple, list)) else (grads,))
+            if len(found) != n:
                 raise ValueError(
-                    f"the backward of {name} returned {len(grads)} gradients for {len(inputs)}"
-                    " inputs: return one for each"
+                    f"the backward of {name} returned {len(found)} gradients for {n} inputs:"
+                    " return one for each"
                 )
-            last[:] = g, grads
-        grad = last[1][i]
-        if i + 1 == len(inputs):
-            last[:] = None, ()
-        return grad
+        return found[i]
 
-    return each
+    return [functools.partial(rule, i) for i in range(n)]
 
 
 # ---------------------------------------------------------------- small helpers
+
+
+def _unusual(x: Any) -> bool:
+    """Whether an operand is neither a Tensor nor a number nor an array of numbers."""
+    return x.dtype.kind == "O" if isinstance(x, (np.ndarray, np.generic)) else not np.isscalar(x)
+
+
+def _plain_operand(x: Any) -> Any:
+    """A list or tuple as an array; what is no number at all is refused."""
+    if isinstance(x, Tensor):
+        return x
+    array = np.asarray(x)
+    if array.dtype.kind == "O":
+        raise TypeError(f"an operand is an array or a number; given {type(x).__name__}: {x!r:.60}")
+    return array
 
 
 def label(**tensors: Any) -> None:

@@ -46,7 +46,7 @@ FUNCTIONS = {
     "corners": (lambda x: tg.relu(x) + tg.absolute(x) + tg.clip(x, min=-0.5, max=0.5), [(4, 3)]),
     "extrema": (lambda x, y: tg.max(tg.maximum(x, y), axis=1) - tg.min(x), [(3, 4), (3, 4)]),
     "matmul": (lambda x, y: x @ y, [(2, 3, 4), (4, 5)]),
-    "einsum": (lambda x, y: tg.einsum(x, y, subscripts="bij,bjk->bik"), [(2, 3, 4), (2, 4, 5)]),
+    "einsum": (lambda x, y: tg.einsum("bij,bjk->bik", x, y), [(2, 3, 4), (2, 4, 5)]),
     "shapes": (
         lambda x: tg.concatenate([x.T.reshape(-1), x[0], x[[0, 0, 1]].sum(axis=0)]),
         [(3, 4)],
