@@ -81,7 +81,8 @@ class Graph:
     >>> print(Graph(x * x + 1.0).listing())
     n0  x  ()  requires grad
     n1  = multiply(n0, n0)  ()
-    n2  = add(n1, 1.0)  ()
+    n2  1.0  ()
+    n3  = add(n1, n2)  ()
     """
 
     def __init__(self, *outputs: Tensor) -> None:
@@ -171,8 +172,6 @@ class Graph:
         rows: list[str] = []
         scope: tuple[str | Step, ...] = ()
         for line in self.nodes:
-            if line.tensor is None:
-                continue  # a constant stands inside the line that uses it
             if line.op is not None and line.scope != scope:
                 scope = line.scope
                 rows.append(f"# {' / '.join(map(str, scope)) or 'outside'}")
@@ -185,17 +184,13 @@ class Graph:
         return "\n".join(rows)
 
     def _formula(self, line: Line) -> str:
-        name = line.name or ""
+        if line.kind == "constant":
+            return repr(line.value) if np.isscalar(line.value) else "constant"
         if line.op is None:
-            return name or "(unnamed)"
-        operands = [self._operand_text(self.nodes[k]) for k in line.inputs]
+            return line.name or "(unnamed)"
+        operands = [f"n{k}" for k in line.inputs]
         attrs = [f"{key}={_attr_text(value)}" for key, value in line.attrs.items()]
-        return f"{name} = {line.op}({', '.join(operands + attrs)})".lstrip()
-
-    def _operand_text(self, line: Line) -> str:
-        if line.tensor is not None:
-            return f"n{line.number}"
-        return repr(line.value) if np.ndim(line.value) == 0 else f"array{line.shape}"
+        return f"{line.name or ''} = {line.op}({', '.join(operands + attrs)})".lstrip()
 
 
 def short(value: Any) -> str:
