@@ -50,6 +50,11 @@ class Line:
         return np.shape(self.value)
 
     @property
+    def learned(self) -> bool:
+        """Whether it is a Parameter of a module, and not only a tensor that requires grad."""
+        return self.tensor is not None and self.tensor.learned
+
+    @property
     def t(self) -> int | None:
         """The innermost time step of the scope."""
         return next((entry.t for entry in reversed(self.scope) if isinstance(entry, Step)), None)

@@ -12,7 +12,7 @@ from __future__ import annotations
 import functools
 import itertools
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
@@ -80,6 +80,7 @@ class Tensor(Arraylike):
 
     __slots__ = ("__weakref__", "_data", "_requires_grad", "changed", "grad", "name", "node")
 
+    learned: ClassVar[bool] = False  # True for the Parameters of modules
     _data: Array
     _requires_grad: bool
     grad: Array | None

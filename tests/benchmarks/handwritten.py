@@ -55,7 +55,7 @@ class HandwrittenLSTM:
 
     def forward(self, x, h0, c0):
         """The hidden states of all steps, (T, B, H), from x (T, B, D) and h0, c0 (B, H)."""
-        T, B, D, H = self.sizes
+        T, B, D, _ = self.sizes
         self.x = x.reshape(T * B, D)
         self._load_parameters()
         np.matmul(self.x, self.w_ih, out=self.projected)

@@ -86,7 +86,7 @@ def split(numbers: Array, held_out: float = 0.1) -> tuple[Array, Array]:
 
 
 def sequential_batches(numbers: Array, B: int, T: int) -> Iterator[tuple[Array, Array]]:
-    """Yield (inputs, targets), each (T, B): every row carries on where it stopped in the last batch.
+    """Yield (inputs, targets), each (T, B); every row carries on where it stopped in the last.
 
     The text is cut into B pieces of equal length that are read side by side; targets are the
     inputs one place later. So a recurrent state may be carried from batch to batch. The last batch

@@ -25,6 +25,7 @@ class Parameter(Tensor):
     """A Tensor that a Module learns: it requires grad, and `parameters()` finds it."""
 
     __slots__ = ()
+    learned = True
 
     def __init__(
         self,

@@ -335,6 +335,7 @@ class _Layer(_Recurrent):
         """One layer in one direction: (T, B, D) to (T, B, H), and the last state."""
         T = np.shape(x)[0]
         parts = self._input_part(x, suffix)
+        label(xW=parts)
         weights = self._recurrent_part(suffix)
         hs: list[Any] = [None] * T
         for t in reversed(range(T)) if reverse else range(T):

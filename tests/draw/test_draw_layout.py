@@ -1,0 +1,79 @@
+"""What dot makes of the text: straight belts, quickly, and an SVG that matches the graph."""
+
+import re
+import shlex
+import shutil
+import time
+import xml.etree.ElementTree as ET
+
+import pytest
+from drawn_graphs import GRAPHS, STEPPED, layer
+
+from tinygrad_rnn.draw import draw
+from tinygrad_rnn.program import Graph
+
+pytestmark = pytest.mark.skipif(shutil.which("dot") is None, reason="needs the program dot")
+SVG = "{http://www.w3.org/2000/svg}"
+
+
+def positions(drawing) -> dict[str, tuple[float, float]]:
+    lines = drawing.pipe("plain").decode().splitlines()
+    fields = [shlex.split(line) for line in lines if line.startswith("node ")]
+    return {f[1]: (float(f[2]), float(f[3])) for f in fields}
+
+
+@pytest.mark.parametrize("show", [(), ("value", "grad", "shape")], ids=["compact", "full"])
+@pytest.mark.parametrize("rankdir", ["LR", "TB"])
+@pytest.mark.parametrize("name", STEPPED)
+def test_belts_are_straight_and_steps_stand_in_order(name, rankdir, show):
+    """Entries, exits, spines and states of one lane have one height; time runs forward."""
+    drawing = draw(GRAPHS[name](), rankdir=rankdir, show=show)
+    where = positions(drawing)
+    across, along = (1, 0) if rankdir == "LR" else (0, 1)
+    lanes: dict[str, list[str]] = {}
+    for node, lane in re.findall(r'^(\w+) \[.*?group="([^"]*)"', drawing.source, re.MULTILINE):
+        lanes.setdefault(lane, []).append(node)
+    assert lanes
+    for lane, stations in lanes.items():
+        heights = [where[node][across] for node in stations]
+        assert max(heights) - min(heights) < 0.02, lane
+        sign = 1 if rankdir == "LR" else -1
+        entries = [where[node][along] * sign for node in stations if node.startswith("in_")]
+        assert entries == sorted(entries)
+
+
+@pytest.mark.parametrize("name", GRAPHS)
+def test_the_svg_shows_the_graph(name):
+    graph = Graph(GRAPHS[name]())
+    drawing = draw(graph)
+    root = ET.fromstring(drawing.pipe("svg"))
+    groups = {g.get("id"): g.get("class", "").split() for g in root.iter(f"{SVG}g")}
+    for n in map(int, re.findall(r'id="node-n(\d+)"', drawing.source)):
+        line, classes = graph.nodes[n], groups[f"node-n{n}"]
+        assert classes[0] == "node" and classes[1] in {line.kind, "state", "output"}
+        assert ("output" in classes) == (line.tensor is graph.outputs[0])
+        assert line.op is None or len(line.inputs) == sum(
+            f"to-n{n}" in c and c[0] == "edge" for c in groups.values()
+        )
+    words = " ".join(text.text or "" for text in root.iter(f"{SVG}text"))
+    assert not drawing.caption or drawing.caption in words
+
+
+def test_an_lstm_of_eight_steps_is_laid_out_in_less_than_a_second():
+    drawing = draw(layer("LSTM", 8))
+    start = time.perf_counter()
+    drawing.pipe("svg")
+    assert time.perf_counter() - start < 1
+
+
+@pytest.mark.parametrize(
+    "name", ['a"b', "<b>", "&lt;", "back\\slash", "\\n", "한글", "🙂", "]; n0 -> n1 [", "\\N"]
+)
+def test_names_are_shown_as_they_are(name):
+    output = GRAPHS["diamond"]()
+    output.name = name
+    root = ET.fromstring(draw(output).pipe("svg"))
+    texts = [text.text for text in root.iter(f"{SVG}text")]
+    titles = [value for e in root.iter() for key, value in e.attrib.items() if "title" in key]
+    assert name in [str(text).replace("\u2060", "") for text in texts]
+    assert any(f"| {name} |" in title.replace("\u2060", "") for title in titles)

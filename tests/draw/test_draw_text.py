@@ -1,0 +1,283 @@
+"""The DOT text: what is in it, what is counted as missing, and that it is always the same."""
+
+import re
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from drawn_graphs import GRAPHS, cell, diamond, layer, leaf, own_loop, two_lanes
+
+import tinygrad_rnn as tg
+from tinygrad_rnn import Tensor
+from tinygrad_rnn.draw import draw
+from tinygrad_rnn.draw.plan import make_plan
+from tinygrad_rnn.program import Graph
+
+GOLDEN = Path(__file__).parent / "golden"
+ARROW = re.compile(r'class="from-n(\d+) to-n(\d+) argument-(\d+)"')
+
+
+def arrows(source: str) -> list[tuple[int, int, int]]:
+    """(source, child, argument) of every arrow."""
+    return sorted(tuple(map(int, found)) for found in ARROW.findall(source))
+
+
+def nodes(source: str) -> set[int]:
+    return {int(n) for n in re.findall(r'id="node-n(\d+)"', source)}
+
+
+def hidden_count(caption: str) -> int:
+    return sum(map(int, re.findall(r"\d+", caption)))
+
+
+def label(source: str, svg_id: str) -> str:
+    """The words of one node, tags removed."""
+    (line,) = [line for line in source.splitlines() if f'id="{svg_id}"' in line]
+    text = re.search(r"label=<(.*?)> (?:fillcolor|color|shape|style|tooltip|penwidth)", line)
+    assert text
+    return re.sub(r"<[^>]*>", " ", text[1]).strip()
+
+
+@pytest.mark.parametrize(
+    "name, output, options",
+    [
+        ("diamond", diamond, {}),
+        ("own_loop", own_loop, {}),
+        ("own_loop_compact", own_loop, {"show": (), "rankdir": "TB"}),
+    ],
+)
+def test_the_text_is_the_golden_text(name, output, options):
+    assert draw(output(), **options).source == (GOLDEN / f"{name}.gv").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("name", GRAPHS)
+def test_the_same_program_gives_the_same_text(name):
+    assert draw(GRAPHS[name]()).source == draw(GRAPHS[name]()).source
+
+
+@pytest.mark.parametrize("weights", ["ref", "line", "hide"])
+@pytest.mark.parametrize("name", GRAPHS)
+def test_every_line_and_argument_is_drawn_or_counted(name, weights):
+    graph = Graph(GRAPHS[name]())
+    drawing = draw(graph, weights=weights)
+    missing = set(range(len(graph))) - nodes(drawing.source)
+    tabled = {n for n in missing if _in_table(drawing, n)}
+    assert len(missing - tabled) == hidden_count(drawing.caption)
+    gone = {n for n in missing - tabled if graph.nodes[n].op is None}
+    assert all(graph.nodes[n].kind == "parameter" for n in gone) and (not gone or weights == "hide")
+    expected = [
+        (root, line.number, argument)
+        for line in graph.nodes
+        if line.number not in missing or line.number in tabled
+        for argument, operand in enumerate(line.inputs)
+        if (root := _root(graph, operand, missing - tabled)) not in gone
+    ]
+    assert arrows(drawing.source) == sorted(expected)
+
+
+def _in_table(drawing, n):
+    """Shared leaves stand in the table, and references name them as their root."""
+    return re.search(rf'class="reference \w+ n{n}"', drawing.source) is not None
+
+
+def _root(graph, n, hidden):
+    while n in hidden and graph.nodes[n].op is not None:
+        (n,) = graph.nodes[n].inputs
+    return n
+
+
+def test_x_times_x_has_two_arrows():
+    x = leaf(3.0, "x")
+    assert arrows(draw(x * x).source) == [(0, 1, 0), (0, 1, 1)]
+
+
+def test_a_missing_gradient_is_a_dash_and_never_zero():
+    used, unused = leaf(3.0, "used"), Tensor(2.0, name="unused")
+    source = draw(used * unused).source
+    assert label(source, "node-n0").endswith("∇ 2")
+    assert label(source, "node-n1").endswith("∇ –")
+    many = draw(leaf([1.0, 2.0], "x") * 2.0).source
+    assert "∇ –" in many and "∇ 0" not in many
+
+
+def test_a_seed_starts_the_gradient_of_several_numbers():
+    source = draw(leaf([1.0, 2.0], "x") * 2.0, seed=[1.0, 10.0]).source
+    assert "∇ 2 20" in label(source, "node-n0")
+
+
+def test_drawing_leaves_every_grad_alone():
+    x = leaf(3.0, "x")
+    draw(x * x)
+    assert x.grad is None
+
+
+def test_values_are_those_of_the_moment_of_drawing():
+    x = leaf(3.0, "x")
+    drawing = draw(x * x)
+    with tg.no_grad():
+        x -= 1.0
+    assert label(drawing.source, "node-n0").split() == ["x", "3", "∇", "6"]
+
+
+@pytest.mark.parametrize("kind", ["RNNCell", "LSTMCell", "GRUCell"])
+def test_references_carry_the_gradient_of_their_step(kind):
+    """Those of all steps add up to the gradient of the parameter, which stands in the table."""
+    output = cell(kind)
+    graph = Graph(output)
+    plan = make_plan(graph, ("transpose", "split", "getitem"), "ref")
+    gradients = graph.gradients()
+    parameters = [line for line in graph.nodes if line.kind == "parameter"]
+    assert {line.number for line in parameters} <= set(plan.table)
+    for line in parameters:
+        parts = [r for r in plan.references if r.root == line.number]
+        assert [plan.steps[r.step].t for r in parts] == [1, 2, 3]
+        arrays = [(r.gradient(gradients), graph.nodes[r.line].op) for r in parts]
+        total = sum(array.T if op == "transpose" else array for array, op in arrays)
+        np.testing.assert_allclose(total, gradients.lines[line.number], atol=1e-12)
+
+
+def test_two_uses_in_one_step_are_one_reference_with_the_sum_of_both():
+    w, s = leaf(0.5, "w"), Tensor(0.25, name="s0")
+    for t in (1, 2):
+        with tg.scope(t=t):
+            s = tg.tanh(w * s) * w
+    graph = Graph(s)
+    plan, gradients = make_plan(graph, (), "ref"), graph.gradients()
+    assert [len(r.links) for r in plan.references] == [2, 2]
+    total = sum(r.gradient(gradients) for r in plan.references)
+    np.testing.assert_allclose(total, gradients.lines[graph.number(w)], rtol=1e-12)
+
+
+def test_a_zero_has_no_sign():
+    assert label(draw(leaf(0.0, "x") * -1.0).source, "node-n2").split() == ["×", "0", "∇", "1"]
+
+
+def test_a_slice_that_enters_a_step_has_its_own_value_and_gradient():
+    graph = Graph(layer("LSTM"))
+    gradients = graph.gradients()
+    source = draw(graph).source
+    for line in graph.nodes:
+        if line.op == "getitem" and line.t is not None:
+            words = label(source, f"ref-n{line.number}-s{line.t}")
+            assert f"[{line.t}]" in words.replace(" ", "")
+            assert f"{np.linalg.norm(gradients.lines[line.number]):.3g}" in words
+
+
+def test_a_shared_line_that_moves_into_two_steps_from_inside_one_is_split_exactly():
+    """W^T made in the first step and used again in the second: each gets its own part only."""
+    W, s = leaf([[0.5, 0.1], [0.2, 0.3]], "W"), Tensor([1.0, 2.0], name="s0")
+    with tg.scope(t=1):
+        Wt = W.T
+        s = s @ Wt
+    with tg.scope(t=2):
+        s = s @ Wt
+    graph = Graph(s.sum())
+    plan, gradients = make_plan(graph, ("transpose",), "ref"), graph.gradients()
+    parts = [np.asarray(r.gradient(gradients)) for r in plan.references]
+    assert len(parts) == 2 and not np.allclose(parts[0], parts[1])
+    np.testing.assert_allclose((parts[0] + parts[1]).T, gradients.lines[graph.number(W)])
+
+
+def test_states_are_what_crosses_whatever_their_names_are():
+    source = draw(two_lanes()).source
+    assert source.count('class="belt ') == 9  # p, q and the loss, into three steps
+    assert 'class="belt ' not in draw(diamond()).source
+
+
+def test_the_state_before_step_0_is_not_called_like_the_one_it_makes():
+    source = draw(own_loop(2, first=0), show=()).source
+    assert "<B>s</B><SUB>−1</SUB>" in source
+    assert "<B>s</B><SUB>0</SUB>" in draw(own_loop(2), show=()).source
+
+
+def test_two_parameters_of_one_name_are_told_apart():
+    source = draw(GRAPHS["character model"]()).source
+    assert "<B>emb.weight</B>" in source and "<B>head.weight</B>" in source
+
+
+def test_what_merges_or_looks_up_or_has_a_name_is_not_hidden():
+    E, x = leaf(np.eye(3), "E"), leaf([1.0, 2.0], "x")
+    named = x[0:1]
+    named.name = "first"
+    drawing = draw(tg.concatenate([E[np.array([0, 2])][0], named, x[1:2]]).sum())
+    assert drawing.caption == "not drawn: 2 getitem"
+
+
+def test_show_and_compact_labels():
+    source = draw(diamond(), show=()).source
+    assert "∇" not in re.sub(r'tooltip="[^"]*"', "", source) and "TABLE" not in source
+    source = draw(neuron := GRAPHS["neuron"](), show=()).source
+    assert source.count('shape="circle"') == 4 and neuron.name == "o"
+    assert "2×2" in draw(leaf(np.eye(2), "W").sum(), show=("shape",)).source
+
+
+NASTY = [
+    'a"b', "<b>", "x & y", "&lt;", "back\\slash", "\\N", "two\nlines", "한글", "🙂", "", " ",
+    "\x00\x1b", "<script>alert(1)</script>", '"]; evil [label="', "]; n0 -> n1 [", "-->", "\ud800",
+    "{|}", "%",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", NASTY)
+def test_names_stay_text(name):
+    """No name adds a statement: only the words differ from those of a tame one."""
+
+    def statements(name):
+        a = leaf(1.0, name)
+        b = a * a
+        b.name = name
+        for t in (1, 2):
+            with tg.scope(name or "m"), tg.scope(t=t):
+                b = b * a
+        text = draw(b).source
+        return [re.sub(r'"[^"]*"|(?<==)<.*?>(?= \w+=|\])', "_", line) for line in text.splitlines()]
+
+    def shape(name):
+        return [line.split("[")[0] for line in statements(name)]
+
+    assert shape(name) == shape("tame")
+
+
+@pytest.mark.parametrize(
+    "options, message",
+    [
+        ({"theme": "neon"}, "theme is one of 'light'"),
+        ({"rankdir": "RL"}, "rankdir is"),
+        ({"show": ("values",)}, "show is any of"),
+        ({"show": "value"}, "show is any of"),
+        ({"weights": "table"}, "weights is"),
+        ({"hide": "getitem"}, "hide is a collection"),
+        ({"max_nodes": 2}, "max_nodes=3"),
+    ],
+)
+def test_unknown_options_are_refused(options, message):
+    with pytest.raises(ValueError, match=message):
+        draw(diamond(), **options)
+
+
+def test_too_large_a_graph_is_refused_with_its_number_of_steps():
+    with pytest.raises(ValueError, match=r"in 30 time steps: draw a shorter sequence"):
+        draw(layer("LSTM", 30), max_nodes=200)
+
+
+def test_100_000_operations_are_written_in_seconds():
+    y = leaf(1.0, "x")
+    for _ in range(50_000):
+        y = (y * 1.00001).reshape(1).reshape(())
+    start = time.perf_counter()
+    drawing = draw(y, max_nodes=10**6)
+    assert time.perf_counter() - start < 20
+    assert drawing.caption == "not drawn: 99999 reshape"
+    assert drawing.source.count("to-n") == 2 * 50_000 + 1
+
+
+def test_the_text_of_many_steps_is_linear_in_their_number():
+    def seconds(T):
+        output = own_loop(T)
+        start = time.perf_counter()
+        draw(output, max_nodes=10**6)
+        return time.perf_counter() - start
+
+    seconds(100)
+    assert seconds(2000) < 40 * max(seconds(200), 0.005)

@@ -1,0 +1,95 @@
+"""Movement operations change where numbers stand, not what they are: a drawing may pass over them.
+
+A hidden line has one operand, so an arrow can run on through it: every argument of a drawn line
+keeps exactly one arrow, from the nearest drawn line behind it.
+
+Read next: `steps.py`.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+from ..program import Line
+
+MOVEMENTS = (
+    "getitem", "split", "transpose", "reshape", "broadcast_to", "astype", "concatenate", "stack",
+)  # fmt: skip
+
+
+class Link(NamedTuple):
+    """One arrow: `source` is what argument number `argument` of line `child` comes from.
+
+    `operand` is what the child was really given: the source, or the last hidden line after it.
+    """
+
+    source: int
+    child: int
+    argument: int
+    operand: int
+
+
+@dataclass(frozen=True)
+class Contracted:
+    """The lines that are drawn, and one link for each of their arguments.
+
+    Attributes:
+        drawn: numbers of the drawn lines, in order.
+        roots: for every line the nearest drawn line at or behind it.
+        links: by child and argument, in order.
+        hidden: how many of what are not drawn, for the caption.
+    """
+
+    lines: Sequence[Line]
+    drawn: list[int]
+    roots: list[int]
+    links: list[Link]
+    hidden: Counter[str]
+
+
+def contract(lines: Sequence[Line], hide: Collection[str], kept: Collection[int]) -> Contracted:
+    """Hide the movement operations in `hide`; never the lines `kept` (the outputs)."""
+    hide = frozenset(hide)
+    roots: list[int] = []
+    drawn, links = [], []
+    hidden: Counter[str] = Counter()
+    for line in lines:
+        if line.number not in kept and line.op in hide and is_movement(line):
+            roots.append(roots[line.inputs[0]])
+            hidden[str(line.op)] += 1
+            continue
+        roots.append(line.number)
+        drawn.append(line.number)
+        for argument, operand in enumerate(line.inputs):
+            links.append(Link(roots[operand], line.number, argument, operand))
+    return Contracted(lines, drawn, roots, links, hidden)
+
+
+def without_parameters(graph: Contracted) -> Contracted:
+    """The same without the parameters and their arrows; the caption counts them."""
+    parameters = {n for n in graph.drawn if graph.lines[n].kind == "parameter"}
+    counted = Counter({"parameter": len(parameters)}) if parameters else Counter()
+    return Contracted(
+        graph.lines,
+        [n for n in graph.drawn if n not in parameters],
+        graph.roots,
+        [link for link in graph.links if link.source not in parameters],
+        graph.hidden + counted,
+    )
+
+
+def is_movement(line: Line) -> bool:
+    """Whether a line may be passed over: one operand, no name given to it, no look-up by array."""
+    return len(line.inputs) == 1 and line.name is None and not looks_up(line)
+
+
+def looks_up(line: Line) -> bool:
+    """Whether a line picks entries by an array of indices, as an embedding and a loss do."""
+    index = line.attrs.get("index")
+    parts = index if isinstance(index, tuple) else (index,)
+    return any(isinstance(part, (np.ndarray, list)) for part in parts)

@@ -1,0 +1,206 @@
+"""The DOT text of a plan: one statement a line, the same for the same graph, byte for byte.
+
+The order of the statements and the invisible edges are hints that keep the lanes of states straight
+and the steps side by side; they carry no meaning.
+
+Read next: `render.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from .contract import Link
+from .escape import Quoted, attributes, rich_text
+from .labels import Labeller
+from .nodes import Nodes, dot_name
+from .plan import Plan
+from .references import Edge, Handover, Reference
+from .states import Belt
+from .steps import TimeStep
+from .theme import Theme
+
+_HINT = attributes(style="invis")
+_LOOSE = attributes(style="invis", weight="0", minlen="0")
+
+
+def dot_text(plan: Plan, labeller: Labeller, theme: Theme, rankdir: str, rich: bool = True) -> str:
+    """The DOT text. `rich=False` writes labels without HTML, for programs that drop such labels."""
+    nodes = Nodes(plan, labeller, theme, rich)
+    return "\n".join(_Writer(plan, nodes, theme, rankdir).statements()) + "\n"
+
+
+class _Writer:
+    """Writes the statements of one plan, in order.
+
+    `tails` and `heads` say where the arrow of an argument starts and ends, if not at the source and
+    the child themselves: at references, entry points of belts, handovers. `lanes` are the lanes of
+    the arguments that belts carry.
+    """
+
+    def __init__(self, plan: Plan, nodes: Nodes, theme: Theme, rankdir: str) -> None:
+        self.plan, self.nodes, self.theme, self.rankdir = plan, nodes, theme, rankdir
+        self.references: dict[int | None, list[Reference]] = {}
+        self.handovers: dict[int, list[Handover]] = {}
+        self.tails: dict[Edge, str] = {}
+        self.heads: dict[Edge, str] = {}
+        self.lanes: dict[Edge, str] = {}
+        for reference in plan.references:
+            self.references.setdefault(reference.step, []).append(reference)
+            self.tails |= {_edge(link): dot_name(reference.id) for link in reference.links}
+        for belts in plan.states.belts.values():
+            for belt in belts:
+                self.tails |= {_edge(link): _entry(belt) for link in belt.links}
+                self.lanes |= {_edge(link): belt.lane for link in belt.links}
+        for handover in plan.handovers:
+            self.handovers.setdefault(handover.step, []).append(handover)
+            self.heads[_edge(handover.link)] = dot_name(handover.id)
+
+    def statements(self) -> Iterator[str]:
+        plan, nodes = self.plan, self.nodes
+        by_home: dict[int | None, list[int]] = {}
+        for n in plan.nodes():
+            by_home.setdefault(plan.homes[n], []).append(n)
+        yield "digraph {"
+        yield from self._defaults()
+        yield from self._initial_states()
+        yield from map(nodes.line, by_home.get(None, []))
+        yield from map(nodes.reference, plan.starts.values())
+        yield from map(nodes.reference, self.references.get(None, []))
+        several = len({step.path for step in plan.steps}) > 1
+        for step in plan.steps:
+            yield from self._step(step, by_home.get(step.number, []), several)
+        if plan.table:
+            yield nodes.table()
+        yield from self._belts()
+        yield from self._links()
+        yield from self._last_handovers()
+        if plan.caption():
+            yield "graph" + attributes(
+                label=plan.caption(), labelloc="b", labeljust="r", fontsize="9",
+                fontcolor=self.theme.faint,
+            )  # fmt: skip
+        yield "}"
+
+    def _defaults(self) -> Iterator[str]:
+        yield "graph" + attributes(
+            rankdir=self.rankdir, ordering="in", fontname="Helvetica", fontsize="12", pad="0.15",
+            bgcolor=self.theme.background, nodesep="0.10", ranksep="0.22", outputorder="edgesfirst",
+        )  # fmt: skip
+        yield "node" + attributes(
+            shape="box", style="filled", fontname="Helvetica", fontsize="11", margin="0.05,0.03",
+            height="0.22", width="0.22", penwidth="1", fontcolor=self.theme.text,
+        )  # fmt: skip
+        yield "edge" + attributes(
+            color=self.theme.edge,
+            arrowsize="0.55",
+            penwidth="1",
+            fontname="Helvetica",
+            fontsize="8",
+        )
+
+    # ------------------------------------------------------------ time steps
+    def _initial_states(self) -> Iterator[str]:
+        """States from outside stand one above the other, in the order of their lanes."""
+        for step in self.plan.steps:
+            belts = self.plan.states.belts[step.number]
+            outside = [self._origin(b) for b in belts if self.plan.line(b.source).op is None]
+            if step.previous is None and len(outside) > 1:
+                yield f"{{rank=same; {' -> '.join(outside)}{_HINT}}}"
+
+    def _step(self, step: TimeStep, lines: list[int], several: bool) -> Iterator[str]:
+        """The box of one step. `several`: there are other chains, so it says which it is in."""
+        states, nodes = self.plan.states, self.nodes
+        belts = states.belts[step.number]
+        exits = [n for n in lines if n in states.exits]
+        references = self.references.get(step.number, [])
+        yield f"subgraph cluster_s{step.number} {{"
+        yield "graph" + attributes(
+            id=f"step-s{step.number}", **{"class": "step"}, label=self._title(step, several),
+            labeljust="l", labelloc="t", fontsize="12", margin="7", style="rounded",
+            **self.theme.step,
+        )  # fmt: skip
+        for belt in belts:
+            yield nodes.point(_entry(belt), belt.lane, fork=len(belt.links) > 1)
+        yield from (nodes.point(_exit(n), states.lanes[n]) for n in exits)
+        yield from map(nodes.line, sorted(lines, key=lambda n: n not in states.groups))
+        yield from map(nodes.reference, references)
+        for handover in self.handovers.get(step.number, []):
+            yield nodes.handover(handover)
+            yield f"{{rank=same; n{handover.link.source}; {dot_name(handover.id)}}}"
+        yield from (f"{{rank=same; n{states.exits[n]} -> {_exit(n)}{_HINT}}}" for n in exits)
+        if belts:  # nothing stands before the place where the state enters
+            starts = [f"n{n}" for n in lines if self.plan.line(n).op is None]
+            starts += [dot_name(reference.id) for reference in references]
+            yield from (f"{_entry(belts[0])} -> {start}{_LOOSE}" for start in starts)
+        yield "}"
+
+    def _title(self, step: TimeStep, several: bool) -> str:
+        title = f"{step.path[-1]}: t = {step.t}" if several and step.path else f"t = {step.t}"
+        return Quoted(f"<<B>{rich_text(title)}</B>>") if self.nodes.rich else title
+
+    # ------------------------------------------------------------ edges
+    def _origin(self, belt: Belt) -> str:
+        """The node that a belt starts from."""
+        start = self.plan.starts.get((belt.source, belt.step))
+        return f"n{belt.source}" if start is None else dot_name(start.id)
+
+    def _belts(self) -> Iterator[str]:
+        """From each state through the end of its step to where it enters the next."""
+        states = self.plan.states
+        gold = {"color": self.theme.state, "penwidth": "2", "weight": "200", "arrowhead": "none"}
+        for step in self.plan.steps:
+            for belt in states.belts[step.number]:
+                n = belt.source
+                way = [self._origin(belt), *([_exit(n)] if n in states.exits else []), _entry(belt)]
+                classes = {"class": f"belt from-n{n} into-s{step.number}"}
+                yield " -> ".join(way) + attributes(**classes, **gold)
+
+    def _links(self) -> Iterator[str]:
+        """One arrow for each argument of each drawn line."""
+        plan, theme = self.plan, self.theme
+        for link in sorted(plan.graph.links, key=self._place):
+            edge, looks = _edge(link), plan.looks(link.source)
+            values = {"class": f"from-n{link.source} to-n{link.child} argument-{link.argument}"}
+            if edge in self.lanes:
+                values |= {"color": theme.state, "penwidth": "2"}
+            elif looks in ("parameter", "input"):
+                values["color"] = theme.nodes[looks]["color"]
+            if edge in plan.states.spines:
+                values["weight"] = "100"
+            tail = self.tails.get(edge, f"n{link.source}")
+            head = self.heads.get(edge, f"n{link.child}")
+            yield f"{tail} -> {head}{attributes(**values)}"
+
+    def _place(self, link: Link) -> tuple[int, float, int]:
+        """Arrows into one node, side by side: by argument, and in a step by lane before that.
+
+        Graphviz keeps this order; with a first lane above a last one, belts do not cross.
+        """
+        home = self.plan.homes[link.child]
+        lanes = [] if home is None else [belt.lane for belt in self.plan.states.belts[home]]
+        if not lanes:
+            return link.child, 0, link.argument
+        lane = self.lanes.get(_edge(link)) or self.plan.states.groups.get(link.source)
+        between = max(len(lanes) - 1, 1) / 2
+        return link.child, lanes.index(lane) if lane in lanes else between, link.argument
+
+    def _last_handovers(self) -> Iterator[str]:
+        """What takes something from many steps stands behind the last of them."""
+        last: dict[int, Handover] = {}
+        for handover in sorted(self.plan.handovers, key=lambda handover: handover.step):
+            last[handover.link.child] = handover
+        for child, handover in sorted(last.items()):
+            yield f"n{handover.link.source} -> n{child}{_HINT}"
+
+
+def _edge(link: Link) -> Edge:
+    return link.child, link.argument
+
+
+def _entry(belt: Belt) -> str:
+    return f"in_n{belt.source}_s{belt.step}"
+
+
+def _exit(n: int) -> str:
+    return f"out_n{n}"

@@ -1,0 +1,54 @@
+"""Any text, safely inside DOT: names and labels are the user's, and may hold anything.
+
+Read next: `dot.py`.
+"""
+
+from __future__ import annotations
+
+import html
+import re
+
+_UNPRINTABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
+
+_DOT_ESCAPE = re.compile(r"\\(?=[GNETHL])")
+
+
+class Quoted(str):
+    """A value that is DOT already: quoted text, or an HTML-like label."""
+
+    __slots__ = ()
+
+
+def quoted(text: str) -> Quoted:
+    """Any text as a DOT string that shows exactly this text.
+
+    >>> print(quoted('a & "b"'))
+    "a &amp; &quot;b&quot;"
+    """
+    text = html.escape(printable(text)).replace("\\", "\\\\")
+    return Quoted('"' + text.replace("\n", "\\n") + '"')
+
+
+def rich_text(text: str) -> str:
+    """Any text inside an HTML-like label.
+
+    >>> rich_text("<h> & co")
+    '&lt;h&gt; &amp; co'
+    """
+    return html.escape(printable(text)).replace("\n", "<BR/>")
+
+
+def printable(text: str) -> str:
+    """Without what an SVG file cannot hold; and with an invisible mark inside of, say, backslash N.
+
+    dot would write the node's own name for that.
+    """
+    if not text.isprintable():
+        text = _UNPRINTABLE.sub("\ufffd", text.replace("\r", ""))
+    return _DOT_ESCAPE.sub("\\\\\u2060", text) if "\\" in text else text
+
+
+def attributes(**values: str) -> str:
+    """` [key="value" ...]`."""
+    pairs = [f"{k}={v if isinstance(v, Quoted) else quoted(v)}" for k, v in values.items()]
+    return f" [{' '.join(pairs)}]" if pairs else ""

@@ -1,0 +1,249 @@
+"""The words in a drawing: what a line is called, its value, its gradient.
+
+A label is rows of plain text, with bold and lowered parts marked; `nodes.py` escapes them. User's
+names pass through here unchanged, except for the short forms of recurrent weights.
+
+Read next: `nodes.py`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ..program import Gradients, Line, short
+from .plan import Plan
+from .references import Handover, Reference
+
+
+class Run(NamedTuple):
+    """A piece of a title: style "" (plain), "b" (bold), "sub" (lowered) or "small" (a shape)."""
+
+    text: str
+    style: str = ""
+
+
+class Row(NamedTuple):
+    """A line under the title; `colour` names an attribute of the theme."""
+
+    text: str
+    colour: str
+
+
+@dataclass(frozen=True)
+class Label:
+    title: tuple[Run, ...]
+    rows: tuple[Row, ...] = ()
+
+
+SYMBOLS = {
+    "add": "+", "subtract": "−", "multiply": "×", "divide": "÷", "matmul": "@", "negative": "−( )",
+    "power": "^", "sigmoid": "σ", "sum": "Σ", "prod": "Π", "sqrt": "√", "square": "( )²",
+    "absolute": "|·|", "transpose": "ᵀ", "maximum": "max", "minimum": "min",
+    "concatenate": "concat",
+}  # fmt: skip
+
+MISSING = "–"  # what `short` writes for a gradient that is not there
+
+_RECURRENT = re.compile(r"(weight|bias)_(ih|hh)(?:_(l\d+))?(_reverse)?")
+_NUMBERED = re.compile(r"([^\W\d]+?)_?(\d+)")
+
+
+def name_runs(name: str) -> tuple[Run, ...]:
+    """A name as it is written in formulas.
+
+    >>> name_runs("weight_hh_l0_reverse")
+    (Run(text='W_hh', style='b'), Run(text='l0←', style='sub'))
+    >>> name_runs("x1")
+    (Run(text='x', style='b'), Run(text='1', style='sub'))
+    """
+    weight = _RECURRENT.fullmatch(name)
+    if weight:
+        kind, part, layer, reverse = weight.groups()
+        base = f"{'W' if kind == 'weight' else 'b'}_{part}"
+        below = (layer or "") + ("←" if reverse else "")
+    else:
+        numbered = _NUMBERED.fullmatch(name)
+        base, below = numbered.groups() if numbered else (name, "")
+    return (Run(base, "b"), Run(below, "sub")) if below else (Run(base, "b"),)
+
+
+def shape_text(shape: tuple[int, ...]) -> str:
+    """2×8, or "" for a single number."""
+    return "×".join(map(str, shape))
+
+
+def value_text(value: Any) -> str:
+    """At most four numbers, else the norm; without the sign of a zero."""
+    return short(None if value is None else np.asarray(value) + 0)
+
+
+class Labeller:
+    """Writes the label of each line of a plan.
+
+    Args:
+        show: of "value", "grad", "shape".
+        gradients: None: every gradient is missing, a dash.
+    """
+
+    def __init__(self, plan: Plan, show: Collection[str], gradients: Gradients | None) -> None:
+        self.plan, self.show, self.gradients = plan, frozenset(show), gradients
+        self.referred = {reference.root for reference in plan.references}
+        self.referred |= {handover.link.child for handover in plan.handovers}
+        self._names = _leaf_names(plan)
+        self._texts: dict[int, tuple[str, str]] = {}
+
+    def node(self, n: int) -> Label:
+        """Name = operation, value, gradient."""
+        line = self.plan.line(n)
+        name = self.name(n)
+        title = name
+        if line.op is not None:
+            symbol = Run(self._symbol(line))
+            title = (*name, Run(" = "), symbol) if name else (symbol,)
+        value, grad = self._value_and_gradient(n)
+        if line.kind == "constant":
+            return Label(title, self._rows(value) if line.shape else ())
+        return Label((*title, *self._shape(line.shape)), self._rows(value, grad))
+
+    def reference(self, reference: Reference) -> Label:
+        """The shared line's name, and the step's part of its gradient."""
+        line, title = reference.line, list(self.name(reference.root))
+        movements = []
+        while line != reference.root:
+            movements.append(movement_text(self.plan.line(line)))
+            (line,) = self.plan.line(line).inputs
+        title.append(Run("".join(reversed(movements))))
+        grad = value_text(reference.gradient(self.gradients))
+        if any("[" in text for text in movements):  # a slice has a value of its own
+            value, _ = self._value_and_gradient(reference.line)
+            return Label(tuple(title), self._rows(value, grad))
+        return Label(tuple(title), self._rows(None, grad))
+
+    def handover(self, handover: Handover) -> Label:
+        """Where it goes, and the gradient that comes back from there."""
+        title = (Run("→ "), *self.name(handover.link.child))
+        return Label(title, self._rows(None, value_text(handover.gradient(self.gradients))))
+
+    def table_row(self, n: int) -> tuple[tuple[Run, ...], tuple[Row, ...]]:
+        """Name, then shape, value and gradient of a shared leaf."""
+        line = self.plan.line(n)
+        value, grad = self._value_and_gradient(n)
+        cells = [Row(shape_text(line.shape) or "scalar", "faint")]
+        if "value" in self.show:
+            cells.append(Row(value, "value"))
+        if "grad" in self.show:
+            cells.append(Row(f"∇ {grad}{'' if grad == MISSING else ' = Σₜ'}", "gradient"))
+        return self.name(n), tuple(cells)
+
+    def name(self, n: int) -> tuple[Run, ...]:
+        """What line n is called; () for an operation that has no name and needs none."""
+        line = self.plan.line(n)
+        home = self.plan.homes[n]
+        if line.kind == "constant":
+            return (Run(f"{line.value:.3g}" if line.shape == () else "array"),)
+        if n in self._names:
+            return self._names[n]
+        if not line.name:
+            return (Run(f"n{n}", "b"),) if line.op is None or n in self.referred else ()
+        runs = name_runs(line.name)
+        if len(runs) == 1 and home is not None:
+            return (*runs, Run(str(self.plan.steps[home].t), "sub"))
+        return runs
+
+    def tooltip(self, n: int) -> str:
+        """Everything about a line in one row of text."""
+        line = self.plan.line(n)
+        value, grad = self._value_and_gradient(n)
+        made = f" = {line.op}({', '.join(f'n{k}' for k in line.inputs)})" if line.op else ""
+        parts = [f"n{n}{made}", *([line.name] if line.name else [])]
+        parts.append(shape_text(line.shape) or "scalar")
+        return " | ".join([*parts, f"value {value}", f"grad {grad}"])
+
+    def _symbol(self, line: Line) -> str:
+        if line.op == "getitem":
+            return movement_text(line)
+        return SYMBOLS.get(str(line.op), str(line.op))
+
+    def _shape(self, shape: tuple[int, ...]) -> tuple[Run, ...]:
+        if "shape" not in self.show or not shape:
+            return ()
+        return (Run("  " + shape_text(shape), "small"),)
+
+    def _rows(self, value: str | None, grad: str | None = None) -> tuple[Row, ...]:
+        rows = []
+        if value is not None and "value" in self.show:
+            rows.append(Row(value, "value"))
+        if grad is not None and "grad" in self.show:
+            rows.append(Row(f"∇ {grad}", "gradient"))
+        return tuple(rows)
+
+    def _value_and_gradient(self, n: int) -> tuple[str, str]:
+        """Both as text, computed once."""
+        if n not in self._texts:
+            grad = self.gradients.lines.get(n) if self.gradients else None
+            self._texts[n] = value_text(self.plan.line(n).value), value_text(grad)
+        return self._texts[n]
+
+
+def movement_text(line: Line) -> str:
+    """How a movement is written behind what it moves: ᵀ, [0], [:, 0:2]; "" for the others."""
+    if line.op == "transpose":
+        return "ᵀ"
+    if line.op != "getitem":
+        return ""
+    index = line.attrs.get("index")
+    parts = index if isinstance(index, tuple) else (index,)
+    return f"[{', '.join(map(_index_text, parts))}]"
+
+
+def _index_text(part: Any) -> str:
+    if isinstance(part, slice):
+        ends = ["" if end is None else str(end) for end in (part.start, part.stop)]
+        return ":".join(ends + ([] if part.step is None else [str(part.step)]))
+    if isinstance(part, (np.ndarray, list)):
+        return "ids"
+    return "..." if part is Ellipsis else str(part)
+
+
+def _leaf_names(plan: Plan) -> dict[int, tuple[Run, ...]]:
+    """Names of leaves that need more than their own: two of one name, and initial states.
+
+    Two parameters `weight` become `emb.weight` and `head.weight`, after the module that uses each.
+    The state before step 0 is h with -1 below, whatever number its name has: h0 is the next one.
+    """
+    names: dict[int, tuple[Run, ...]] = {}
+    for belts in plan.states.belts.values():
+        for belt in belts:
+            name, t = plan.line(belt.source).name, plan.steps[belt.step].t
+            runs = name_runs(name) if name else ()
+            if plan.homes[belt.source] is None and t == 0 and runs[1:] == (Run("0", "sub"),):
+                names[belt.source] = (runs[0], Run("−1", "sub"))
+    parameters = [n for n in plan.graph.drawn if plan.looks(n) == "parameter"]
+    parameters = [n for n in parameters if plan.line(n).name]
+    twice = Counter(plan.line(n).name for n in parameters)
+    modules = _modules(plan)
+    seen: set[tuple[Run, ...]] = set()
+    for n in parameters:
+        runs = name_runs(str(plan.line(n).name))
+        if twice[plan.line(n).name] > 1 and n not in names:
+            runs = (Run(f"{modules.get(n, '')}.{runs[0].text}".lstrip("."), "b"), *runs[1:])
+            names[n] = runs if runs not in seen else (*runs, Run(f"n{n}", "sub"))
+            seen.add(runs)
+    return names
+
+
+def _modules(plan: Plan) -> dict[int, str]:
+    """For every leaf the name of the module that uses it first."""
+    modules: dict[int, str] = {}
+    for line in plan.graph.lines:
+        module = next((entry for entry in reversed(line.scope) if isinstance(entry, str)), None)
+        for operand in line.inputs:
+            if module is not None:
+                modules.setdefault(operand, module)
+    return modules

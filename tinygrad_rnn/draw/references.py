@@ -1,0 +1,155 @@
+"""What many time steps share is drawn once, and in each step stands a reference to it.
+
+One node with arrows to T steps costs `dot` minutes and the reader the overview. A reference also
+has a number of its own to show: the part of the gradient that came from its step. The same holds
+for what all steps hand to one line outside of them, as their outputs to a `stack`: see `Handover`.
+
+Read next: `plan.py`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ..program import Gradients
+from ..tensor import Array
+from .contract import Contracted, Link
+from .states import Belt, States
+
+Edge = tuple[int, int]  # (line, argument)
+
+
+@dataclass(frozen=True)
+class Reference:
+    """`W_ih` in step 3: the shared line `root`, taken there as `line`, by `links`.
+
+    `line` is the root itself or a slice or transpose of it. `step` is None outside of the steps.
+    The start of a belt has no links: it stands before its step, and the belt goes on from there.
+    `gates` are the edges into the step, over which its part of dL/d(line) arrives; None if the
+    line serves this step only, so that all of its gradient does.
+    """
+
+    root: int
+    line: int
+    step: int | None
+    links: list[Link]
+    gates: list[Edge] | None
+
+    @property
+    def id(self) -> str:
+        if not self.links:
+            return f"start-n{self.line}-s{self.step}"
+        return f"ref-n{self.line}-{'out' if self.step is None else f's{self.step}'}"
+
+    def gradient(self, gradients: Gradients | None) -> Array | None:
+        """This step's part of dL/d(line)."""
+        if gradients is None:
+            return None
+        if self.gates is None:
+            return gradients.lines.get(self.line)
+        parts = [gradients.edges[gate] for gate in self.gates if gate in gradients.edges]
+        return sum(parts[1:], parts[0]) if parts else None
+
+
+@dataclass(frozen=True)
+class Handover:
+    """What a step gives to a line outside that takes something from several steps."""
+
+    link: Link
+    step: int
+
+    @property
+    def id(self) -> str:
+        return f"handover-n{self.link.child}-{self.link.argument}"
+
+    def gradient(self, gradients: Gradients | None) -> Array | None:
+        """What comes back over this arrow: the loss of this step itself, not of later ones."""
+        edge = self.link.child, self.link.argument
+        return None if gradients is None else gradients.edges.get(edge)
+
+
+def find_handovers(graph: Contracted, homes: list[int | None]) -> list[Handover]:
+    """The links from two or more steps into one line outside."""
+    found: dict[int, list[Handover]] = {}
+    for link in graph.links:
+        home = homes[link.source]
+        if home is not None and homes[link.child] is None:
+            found.setdefault(link.child, []).append(Handover(link, home))
+    several = [some for some in found.values() if len({one.step for one in some}) > 1]
+    return [one for some in several for one in some]
+
+
+def find_starts(graph: Contracted, states: States) -> dict[tuple[int, int], Reference]:
+    """Where one tensor holds the initial states of several chains: a reference for each belt."""
+    belts: dict[int, list[Belt]] = {}
+    for some in states.belts.values():
+        for belt in some:
+            if graph.lines[belt.source].op is None:
+                belts.setdefault(belt.source, []).append(belt)
+    starts = {}
+    for root, some in belts.items():
+        for belt in some if len(some) > 1 else []:
+            operands = {link.operand for link in belt.links}
+            line = operands.pop() if len(operands) == 1 else root
+            gates = None if line != root else [(x.child, x.argument) for x in belt.links]
+            starts[root, belt.step] = Reference(root, line, belt.step, [], gates)
+    return starts
+
+
+def find_references(
+    graph: Contracted, homes: list[int | None], belted: set[Edge], weights: str
+) -> list[Reference]:
+    """A reference for each step and each line that two or more steps share.
+
+    Args:
+        belted: the links (child, argument) that belts carry: a state is not shared.
+        weights: "line" draws arrows from a parameter to all its uses instead.
+    """
+    shared = _shared(graph, homes, belted)
+    if weights == "line":
+        shared = {n for n in shared if graph.lines[n].kind != "parameter"}
+    entrances = _entrances(graph, homes)
+    found: dict[tuple[int | None, int], dict[Edge, list[Link]]] = {}
+    for link in graph.links:
+        home, gate = homes[link.child], (link.child, link.argument)
+        drawn_outside = home is None and graph.lines[link.source].op is not None
+        if link.source not in shared or gate in belted or drawn_outside:
+            continue
+        if home is not None and homes[link.operand] == home and link.operand != link.source:
+            gate = (entrances[link.operand], 0)
+        line = graph.lines[gate[0]].inputs[gate[1]]
+        found.setdefault((home, line), {}).setdefault(gate, []).append(link)
+    return [_reference(graph, home, line, gates) for (home, line), gates in found.items()]
+
+
+def _shared(graph: Contracted, homes: list[int | None], belted: set[Edge]) -> set[int]:
+    """The drawn lines outside of all steps that two or more steps take."""
+    takers: dict[int, set[int]] = {}
+    for link in graph.links:
+        home, edge = homes[link.child], (link.child, link.argument)
+        if home is not None and homes[link.source] is None and edge not in belted:
+            takers.setdefault(link.source, set()).add(home)
+    return {n for n, some in takers.items() if len(some) > 1}
+
+
+def _entrances(graph: Contracted, homes: list[int | None]) -> list[int]:
+    """For every hidden line inside a step the first hidden line there on the way to it."""
+    entrances = list(range(len(graph.lines)))
+    for line in graph.lines:
+        if graph.roots[line.number] != line.number:
+            (operand,) = line.inputs
+            if homes[operand] == homes[line.number] and graph.roots[operand] != operand:
+                entrances[line.number] = entrances[operand]
+    return entrances
+
+
+def _reference(
+    graph: Contracted, home: int | None, line: int, gates: dict[Edge, list[Link]]
+) -> Reference:
+    """One reference; if a single slice or transpose enters the step, it stands for that."""
+    root = graph.roots[line]
+    links = [link for some in gates.values() for link in some]
+    (first, _), *others = gates
+    if not others and graph.roots[first] != first:
+        return Reference(root, first, home, links, None)
+    return Reference(root, line, home, links, list(gates))

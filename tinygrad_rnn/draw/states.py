@@ -1,0 +1,199 @@
+"""A state is a value that crosses from one time step into the next, whatever its name is.
+
+Each state has a lane through all the steps, and in each step a spine: the shortest way from where
+the old state enters to where the new one is made. Lanes and spines are what is drawn straight.
+
+Read next: `references.py`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import deque
+from dataclasses import dataclass, field
+
+from .contract import Contracted, Link
+from .steps import TimeStep
+
+# h, c, h0, c_0: what an initial state is called, where no second step shows its place.
+_STATE_NAME = re.compile(r"[hc](_?\d+)?")
+
+
+@dataclass
+class Belt:
+    """A state that enters a step: where it comes from, its lane, and who takes it there."""
+
+    source: int
+    step: int
+    lane: str
+    links: list[Link]
+
+
+@dataclass
+class States:
+    """Everything about states that a layout needs.
+
+    Attributes:
+        belts: the entering states of each step, in the order in which they are taken.
+        lanes: the lane of every state line, initial ones included.
+        groups: the lane of every line that stands on a spine.
+        spines: the links (child, argument) along spines.
+        exits: states that leave before their step ends, with the last state of that step.
+    """
+
+    belts: dict[int, list[Belt]] = field(default_factory=dict)
+    lanes: dict[int, str] = field(default_factory=dict)
+    groups: dict[int, str] = field(default_factory=dict)
+    spines: set[tuple[int, int]] = field(default_factory=set)
+    exits: dict[int, int] = field(default_factory=dict)
+
+    def linked(self) -> set[tuple[int, int]]:
+        """The links (child, argument) that a belt carries."""
+        return {
+            (link.child, link.argument)
+            for belts in self.belts.values()
+            for belt in belts
+            for link in belt.links
+        }
+
+
+def find_states(graph: Contracted, steps: list[TimeStep], homes: list[int | None]) -> States:
+    """Recognise the states and lay their lanes. Moves initial states out of the first step."""
+    return _Search(graph, steps, homes).run()
+
+
+def base_name(name: str | None) -> str | None:
+    """A name without its step: h1, h_1 and h are one state.
+
+    >>> base_name("h12"), base_name("W_ih"), base_name(None)
+    ('h', 'W_ih', None)
+    """
+    return None if name is None else re.sub(r"(?<=\w)_?\d+$", "", name)
+
+
+class _Search:
+    """One pass along the chains, from each first step to its last."""
+
+    def __init__(self, graph: Contracted, steps: list[TimeStep], homes: list[int | None]) -> None:
+        self.graph, self.steps, self.homes = graph, steps, homes
+        self.lines = graph.lines
+        self.ordinal = {n: k for step in steps for k, n in enumerate(step.members)}
+        self.into: dict[int, list[Link]] = {step.number: [] for step in steps}
+        self.inside: dict[int, list[Link]] = {}
+        for link in graph.links:
+            home = homes[link.child]
+            if home is not None:
+                self.into[home].append(link)
+                self.inside.setdefault(link.source, []).append(link)
+        self.found = States()
+
+    def run(self) -> States:
+        entering = {step.number: self._entering(step) for step in self.steps}
+        leaving: dict[int, list[int]] = {}
+        for step in self.steps:
+            following = entering.get(step.following) if step.following is not None else None
+            leaving[step.number] = list(following) if following else []
+        for step in self.steps:
+            if step.previous is None:
+                entering[step.number] = self._initial(step)
+            if not leaving[step.number]:
+                leaving[step.number] = self._final(step, leaving, entering[step.number])
+            self._lay(step, entering[step.number], leaving[step.number])
+        return self.found
+
+    def _entering(self, step: TimeStep) -> dict[int, list[Link]]:
+        """The states of the step before that this one takes."""
+        found: dict[int, list[Link]] = {}
+        for link in self.into[step.number]:
+            if step.previous is not None and self.homes[link.source] == step.previous:
+                found.setdefault(link.source, []).append(link)
+        return found
+
+    def _initial(self, step: TimeStep) -> dict[int, list[Link]]:
+        """What the first step takes where the second takes a state; or is called h or c."""
+        places = {}
+        if step.following is not None:
+            for link in self.into[step.following]:
+                if self.homes[link.source] == step.number:
+                    places[self.ordinal[link.child], link.argument] = link.source
+        found: dict[int, list[Link]] = {}
+        lanes: dict[int, str] = {}
+        for link in self.into[step.number]:
+            line = self.lines[link.source]
+            if self.homes[link.source] not in (None, step.number) or link.source in self.ordinal:
+                continue
+            place = places.get((self.ordinal[link.child], link.argument))
+            named = line.op is None and _STATE_NAME.fullmatch(line.name or "") is not None
+            if place is not None or named:
+                found.setdefault(link.source, []).append(link)
+                if place is not None:
+                    lanes.setdefault(link.source, self._lane_name(place, step))
+        for source in found:
+            self.homes[source] = None
+            self.found.lanes[source] = lanes.setdefault(source, self._lane_name(source, step))
+        return found
+
+    def _final(
+        self, step: TimeStep, leaving: dict[int, list[int]], entering: dict[int, list[Link]]
+    ) -> list[int]:
+        """The states that the last step makes: as in the step before, or called as what entered."""
+        if step.previous is not None:
+            places = {self.ordinal[n]: self.lines[n].op for n in leaving[step.previous]}
+            alike = [n for k, n in enumerate(step.members) if places.get(k) == self.lines[n].op]
+            if alike:
+                return alike
+        names = {base_name(self.lines[n].name) for n in entering} - {None}
+        return [n for n in step.members if base_name(self.lines[n].name) in names]
+
+    def _lay(self, step: TimeStep, entering: dict[int, list[Link]], leaving: list[int]) -> None:
+        """Give the step's states their lanes, belts, spines and exits."""
+        states = self.found
+        for n in leaving:
+            states.lanes[n] = self._continued(step, n, entering)
+        order = sorted(entering, key=lambda n: min(self.ordinal[x.child] for x in entering[n]))
+        states.belts[step.number] = []
+        for source in order:
+            lane = states.lanes[source]
+            states.belts[step.number].append(Belt(source, step.number, lane, entering[source]))
+            target = next((n for n in leaving if states.lanes[n] == lane), None)
+            if target is not None:
+                self._spine(entering[source], target, lane)
+        if leaving and step.following is not None:
+            last = max(leaving)
+            states.exits.update({n: last for n in leaving if n != last})
+
+    def _continued(self, step: TimeStep, n: int, entering: dict[int, list[Link]]) -> str:
+        """The lane of a new state: that of the same place, else name, in the step before."""
+        lanes = self.found.lanes
+        name = base_name(self.lines[n].name)
+        before = [m for m in entering if m in self.ordinal]
+        for m in before:
+            if self.ordinal[m] == self.ordinal[n] and self.lines[m].op == self.lines[n].op:
+                return lanes[m]
+        for m in entering:
+            if name is not None and base_name(self.lines[m].name) == name:
+                return lanes[m]
+        return self._lane_name(n, step)
+
+    def _lane_name(self, n: int, step: TimeStep) -> str:
+        """A lane is called after the first line that needs it."""
+        return f"lane-{step.number}-{base_name(self.lines[n].name) or n}"
+
+    def _spine(self, starts: list[Link], target: int, lane: str) -> None:
+        """The shortest way from the takers of a state to the new one becomes its spine."""
+        home, groups = self.homes[target], self.found.groups
+        came: dict[int, Link] = {}
+        queue = deque(starts)
+        while queue:
+            link = queue.popleft()
+            if link.child in came or link.child in groups or self.homes[link.child] != home:
+                continue
+            came[link.child] = link
+            if link.child == target:
+                break
+            queue.extend(self.inside.get(link.child, ()))
+        n = target
+        while n in came:
+            groups[n] = lane
+            self.found.spines.add((came[n].child, came[n].argument))
+            n = came[n].source
