@@ -31,7 +31,7 @@ from .functional import (
     var,
 )
 from .graph import grad
-from .modes import debug, enable_grad, no_grad, scope
+from .modes import debug, detect_anomaly, enable_grad, no_grad, scope
 from .ops import (
     absolute,
     add,

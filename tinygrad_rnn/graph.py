@@ -18,8 +18,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from .arraylike import raw
-from .modes import differentiating, enable_grad
-from .tensor import Node, Primitive, Tensor, fingerprints
+from .modes import differentiating, enable_grad, mode
+from .tensor import Node, Primitive, Tensor, numbered, demand_finite, fingerprints
 
 
 class Share(NamedTuple):
@@ -67,6 +67,7 @@ def cotangents(
         edges: filled, if given, with the gradient that arrived over each edge (result, argument).
     """
     leading = None if towards is None else _leading_to(towards, output)
+    watching = mode.get().watching
     arrived: dict[Tensor, list[Any]] = {output: [seed]}
     newest = [(-output.node.index, 0, output)] if output.node else []  # a heap, newest on top
     leaves = [output] if output.node is None else []
@@ -88,6 +89,9 @@ def cotangents(
             if not x._requires_grad or (leading is not None and x not in leading):
                 continue
             contribution = _fit(rules[i](g, value, *inputs, **attrs), x, node, i)  # the chain rule
+            if "finite" in watching and type(contribution) is np.ndarray:
+                what = f"the gradient of {node.op.name} for input {i}"
+                demand_finite(contribution, what, node, {"g": g} | numbered(inputs))
             if edges is not None:
                 edges[out, i] = _total([contribution], x)
             if x in arrived:

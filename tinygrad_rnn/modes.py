@@ -26,10 +26,11 @@ class Mode(NamedTuple):
 
     recording: bool
     scope: tuple[str | Step, ...]
-    watching: bool
+    watching: frozenset[str]  # of "writes" and "finite"
 
 
-mode: ContextVar[Mode] = ContextVar("tinygrad_rnn", default=Mode(True, (), False))  # noqa: B039
+_NOTHING: frozenset[str] = frozenset()
+mode: ContextVar[Mode] = ContextVar("mode", default=Mode(True, (), _NOTHING))  # noqa: B039
 
 
 class _Switch(ContextDecorator, ABC):
@@ -72,7 +73,14 @@ class debug(_Switch):
     """Keep a fingerprint of every recorded array: the walk then notices `t.data[0] = 1`."""
 
     def _changed(self, now: Mode) -> Mode:
-        return now._replace(watching=True)
+        return now._replace(watching=now.watching | {"writes"})
+
+
+class detect_anomaly(_Switch):
+    """Stop at the first result, or gradient, that is not finite, and say where it was made."""
+
+    def _changed(self, now: Mode) -> Mode:
+        return now._replace(watching=now.watching | {"finite"})
 
 
 class differentiating(_Switch):
@@ -83,7 +91,7 @@ class differentiating(_Switch):
         self._place = place
 
     def _changed(self, now: Mode) -> Mode:
-        return Mode(True, ("gradient", *self._place), False)
+        return Mode(True, ("gradient", *self._place), _NOTHING)
 
 
 class scope(_Switch):

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import functools
 import itertools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar
 
 import numpy as np
@@ -321,7 +321,9 @@ class Primitive:
         node.attrs = attrs
         node.scope = scope
         node.index = next(_clock)
-        node.fingerprints = fingerprints(data, arrays) if watching else None
+        node.fingerprints = fingerprints(data, arrays) if "writes" in watching else None
+        if "finite" in watching:
+            demand_finite(data, f"the result of {self.name}", node, numbered(arrays))
         return _result(data, node, needed)
 
     def _demand_rules(self, inputs: tuple[Any, ...]) -> None:
@@ -410,6 +412,26 @@ def label(**tensors: Any) -> None:
     for name, tensor in tensors.items():
         if isinstance(tensor, Tensor) and tensor.name is None:
             tensor.name = name
+
+
+def numbered(inputs: Sequence[Any]) -> dict[str, Any]:
+    return {f"input {i}": x for i, x in enumerate(inputs)}
+
+
+def demand_finite(data: Any, what: str, node: Node, operands: Mapping[str, Any]) -> None:
+    """Raise if there is a nan or infinity, naming the operation, its place and its operands."""
+    bad = data.size - np.count_nonzero(np.isfinite(data))
+    if bad:
+        place = " / ".join(map(str, node.scope)) or "the outermost scope"
+        ranges = [
+            f"{name}: {np.min(x):.3g} to {np.max(x):.3g}"
+            for name, x in operands.items()
+            if np.size(x) and np.asarray(x).dtype.kind in "fiu"
+        ]
+        raise FloatingPointError(
+            f"{what} in {place} has {bad} of {data.size} entries that are not finite"
+            f" ({'; '.join(ranges)})"
+        )
 
 
 def fingerprints(out: Array, inputs: Sequence[Any]) -> tuple[int, ...]:

@@ -1,6 +1,7 @@
-"""Weights on disk are named arrays in a NumPy archive: no pickle, nothing that can run.
+"""Weights on disk are named arrays: no pickle, nothing that can run.
 
-Names, shapes and gate order are PyTorch's, so the arrays move both ways.
+`.npz` needs NumPy only; `.safetensors` is what the PyTorch world exchanges (an extra). Names,
+shapes and gate order are PyTorch's, so the arrays move both ways without PyTorch.
 """
 
 from __future__ import annotations
@@ -17,32 +18,55 @@ from ..files import whole_file
 
 
 def save_weights(state: Mapping[str, Array], path: str | Path) -> None:
-    """Write `module.state_dict()` to a `.npz` file, whole or not at all.
+    """Write `module.state_dict()` to a `.npz` or `.safetensors` file, whole or not at all.
 
     Raises:
-        ValueError: for another ending than .npz.
+        ValueError: for another ending.
+        ModuleNotFoundError: for .safetensors without the package; the message says what to install.
     """
-    _check_ending(path)
+    kind = _ending(path)
+    arrays: Any = {name: np.ascontiguousarray(array) for name, array in state.items()}
     with whole_file(path, "wb") as file:
-        arrays: Any = dict(state)
-        np.savez(file, **arrays)
+        if kind == ".npz":
+            np.savez(file, **arrays)
+        else:
+            file.write(_safetensors().save(arrays))
 
 
 def load_weights(path: str | Path) -> dict[str, Array]:
-    """The arrays of a `.npz` file, for `module.load_state_dict(...)`.
+    """The arrays of a `.npz` or `.safetensors` file, for `module.load_state_dict(...)`.
 
     Raises:
         OSError: if the file cannot be read.
-        ValueError: if it is no archive of arrays.
+        ValueError: if it is no archive of arrays, or has another ending.
     """
-    _check_ending(path)
+    if _ending(path) == ".safetensors":
+        safetensors = _safetensors()
+        try:
+            return dict(safetensors.load(Path(path).read_bytes()))
+        except Exception as error:
+            if isinstance(error, OSError):
+                raise
+            raise ValueError(f"{path} is not a .safetensors file: {error}") from None
     try:
         with np.load(path, allow_pickle=False) as archive:
             return {name: archive[name] for name in archive.files}
-    except (zipfile.BadZipFile, ValueError, EOFError) as error:
+    except (zipfile.BadZipFile, ValueError, EOFError, AttributeError) as error:
         raise ValueError(f"{path} is not a .npz archive of plain arrays: {error}") from None
 
 
-def _check_ending(path: str | Path) -> None:
-    if Path(path).suffix != ".npz":
-        raise ValueError(f"weights are kept in .npz files; given {str(path)!r}")
+def _ending(path: str | Path) -> str:
+    ending = Path(path).suffix
+    if ending not in (".npz", ".safetensors"):
+        raise ValueError(f"weights are kept in .npz or .safetensors files; given {str(path)!r}")
+    return ending
+
+
+def _safetensors() -> Any:
+    try:
+        from safetensors import numpy
+    except ModuleNotFoundError:
+        raise ModuleNotFoundError(
+            "a .safetensors file needs: pip install 'tinygrad_rnn[io]'; or write .npz"
+        ) from None
+    return numpy

@@ -1,5 +1,15 @@
 """Modules: a tree of parameters; recurrent cells are their equations."""
 
-from .layers import Dropout, Embedding, Linear, Sequential
+from .attention import AdditiveAttention, DotAttention
+from .cells import (
+    GRUCell,
+    LSTMCell,
+    RNNCell,
+    gru_step,
+    gru_step_before,
+    lstm_step,
+    rnn_step,
+)
+from .layers import Dropout, Embedding, LayerNorm, Linear, Sequential
 from .module import Module, Parameter, functional_call
-from .recurrent import GRU, LSTM, RNN, GRUCell, LSTMCell, RNNCell, gru_step, lstm_step, rnn_step
+from .recurrent import GRU, LSTM, RNN

@@ -1,4 +1,8 @@
-"""Layers without time: Linear, Embedding, Dropout, Sequential."""
+"""Layers without time: Linear, Embedding, LayerNorm, Dropout, Sequential.
+
+All but Embedding work on the last axis, so a sequence (T, B, ...) goes through as it is: an output
+layer is "time-distributed" by itself.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +13,12 @@ import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 
 from .. import functional as F
-from ..ops import tanh  # noqa: F401 (for the example in Sequential)
+from ..arraylike import raw
+from ..ops import (
+    sqrt,
+    tanh,  # noqa: F401 (for the example in Sequential)
+    where,
+)
 from .module import Module, Parameter, Rng, array_or_tensor, uniform
 
 
@@ -59,12 +68,14 @@ class Embedding(Module):
 
     Args:
         num_embeddings, embedding_dim: V and E; `weight` is (V, E), initially N(0, 1).
+        padding_idx: the row for padding; it starts at 0 and gets no gradient.
     """
 
     def __init__(
         self,
         num_embeddings: int,
         embedding_dim: int,
+        padding_idx: int | None = None,
         *,
         dtype: DTypeLike = float,
         rng: Rng = None,
@@ -72,13 +83,52 @@ class Embedding(Module):
         super().__init__()
         rng = np.random.default_rng(rng)
         self.num_embeddings, self.embedding_dim = num_embeddings, embedding_dim
-        self.weight = Parameter(rng.standard_normal((num_embeddings, embedding_dim)), dtype=dtype)
+        weight = rng.standard_normal((num_embeddings, embedding_dim))
+        self.padding_idx = None
+        if padding_idx is not None:
+            self.padding_idx = range(num_embeddings)[padding_idx]
+            weight[padding_idx] = 0
+        self.weight = Parameter(weight, dtype=dtype)
 
     def forward(self, indices: ArrayLike) -> Any:
-        return F.embedding(indices, self.weight)
+        rows = F.embedding(indices, self.weight)
+        if self.padding_idx is None:
+            return rows
+        padding = np.asarray(raw(indices)) == self.padding_idx
+        return where(padding[..., None], rows.detach(), rows)
 
     def extra_repr(self) -> str:
         return f"({self.num_embeddings}, {self.embedding_dim})"
+
+
+class LayerNorm(Module):
+    """(x - mean) / sqrt(var + eps) over the last axis, times weight, plus bias (Ba et al. 2016).
+
+    Args:
+        normalized_shape: the length of the last axis.
+        eps: keeps the root away from 0.
+    """
+
+    def __init__(
+        self, normalized_shape: int, eps: float = 1e-5, *, dtype: DTypeLike = float
+    ) -> None:
+        super().__init__()
+        self.normalized_shape, self.eps = normalized_shape, eps
+        self.weight = Parameter(np.ones(normalized_shape), dtype=dtype)
+        self.bias = Parameter(np.zeros(normalized_shape), dtype=dtype)
+
+    def forward(self, x: Any) -> Any:
+        x = array_or_tensor(x)
+        if x.shape[-1:] != (self.normalized_shape,):
+            raise ValueError(
+                f"LayerNorm expects (..., {self.normalized_shape}), and was given {x.shape}"
+            )
+        centred = x - F.mean(x, -1, keepdims=True)
+        variance = F.mean(centred * centred, -1, keepdims=True)
+        return centred / sqrt(variance + self.eps) * self.weight + self.bias
+
+    def extra_repr(self) -> str:
+        return f"({self.normalized_shape})"
 
 
 class Dropout(Module):
