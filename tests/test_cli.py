@@ -161,3 +161,45 @@ def test_ctrl_c_keeps_what_was_learned_and_goes_on(tmp_path, text):
     assert b"Traceback" not in err
     with open(tmp_path / "m" / "history.csv") as file:
         assert 1 <= len(list(csv.DictReader(file))) < 100_000
+
+
+def test_corrupt_models_are_one_line(capsys, tmp_path, text):
+    run(capsys, "train", "--text", text, "--steps", 1, "--out", tmp_path / "m")
+    weights = tmp_path / "m" / "weights.npz"
+    with open(weights, "wb") as file:
+        np.save(file, np.zeros(3))
+    assert "weights.npz is not a .npz archive" in refused(capsys, "sample", tmp_path / "m")
+    config = tmp_path / "m" / "model.json"
+    described = json.loads(config.read_text())
+    config.write_text(json.dumps(described | {"vocabulary": [*described["vocabulary"], "!!"]}))
+    assert "model.json does not describe a model" in refused(capsys, "sample", tmp_path / "m")
+    config.write_bytes(b"\xff")
+    assert "model.json" in refused(capsys, "sample", tmp_path / "m")
+    refused(capsys, "check", "--hidden", 10**8)
+
+
+def test_the_prompt_is_one_that_the_model_knows(capsys, tmp_path):
+    path = tmp_path / "ko.txt"
+    path.write_text("가나다라마바사아자차카타파하 " * 300, encoding="utf-8")
+    run(capsys, "train", "--text", path, "--steps", 1, "--out", tmp_path / "m")
+    code, out, _ = run(capsys, "sample", tmp_path / "m", "--length", 5)
+    assert code == 0
+    assert len(out) == 7
+
+
+def test_a_terminal_without_korean_still_gets_the_report(tmp_path):
+    path = tmp_path / "ko.txt"
+    path.write_text("가나다라마바사아자차카타파하 " * 300, encoding="utf-8")
+    command = [sys.executable, "-m", "tinygrad_rnn", "demo", "--steps", "1"]
+    command += ["--text", str(path), "--out", str(tmp_path / "m")]
+    done = subprocess.run(
+        command, capture_output=True, env=os.environ | {"PYTHONIOENCODING": "ascii"}, check=True
+    )
+    assert b"5. keep" in done.stdout
+
+
+@pytest.mark.parametrize("words", [["train", "--steps", "abc"], ["sample", "x", "--length", "0"]])
+def test_numbers_are_asked_for_in_words(capsys, words):
+    with pytest.raises(SystemExit):
+        main(words)
+    assert "expected a whole number from 1 on, given" in capsys.readouterr().err

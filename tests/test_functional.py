@@ -203,3 +203,25 @@ def test_pad_records_constants_only():
 def test_an_unequal_split_says_what_to_do():
     with pytest.raises(ValueError, match="5 entries cannot be split into 2"):
         tg.split(leaf(np.ones(5)), 2)
+
+
+# ---------------------------------------------------------------- what a first reviewer found
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_a_common_offset_of_the_scores_costs_no_digits(dtype):
+    scores = np.array([[0.5, -1.0, 2.0]], dtype)
+    far = tg.Tensor(scores + dtype(2**16), requires_grad=True)
+    near = tg.Tensor(far.data - dtype(2**16), requires_grad=True)
+    for x in (far, near):
+        F.cross_entropy(x, [1]).backward()
+    assert np.array_equal(F.softmax(far).data, F.softmax(near).data)
+    assert np.array_equal(far.grad, near.grad)
+
+
+def test_one_position_that_is_ignored():
+    scores = tg.Tensor(np.array([0.5, -1.0]), requires_grad=True)
+    assert F.cross_entropy(scores, -100, reduction="sum").item() == 0
+    assert F.cross_entropy(scores, -100, reduction="none").item() == 0
+    with pytest.raises(ValueError, match="nothing to average"):
+        F.cross_entropy(scores, -100)
+    with pytest.raises(ValueError, match="at least one axis"):
+        F.cross_entropy(tg.Tensor(3.0), 0)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import gc
+import pickle
 import tracemalloc
 
 import numpy as np
@@ -205,11 +206,18 @@ def test_a_chain_of_100000_operations_is_walked_and_freed_without_recursion():
     del y
 
 
-def test_a_copied_graph_lives_beside_the_original():
-    x = leaf(A)
-    y = np.tanh(x)
-    (y * copy.deepcopy(y)).sum().backward()
-    close(x.grad, np.tanh(A) * (1 - np.tanh(A) ** 2))
+def test_leaves_are_pickled_and_copied_and_results_are_not():
+    x = leaf(A, "x")
+    x.data = x.data + 1  # changed, by this process's clock
+    for again in (copy.deepcopy(x), pickle.loads(pickle.dumps(x))):
+        assert (again.name, again.requires_grad, again.changed) == ("x", True, 0)
+        (again * again).sum().backward()
+        close(again.grad, 2 * x.data)
+    with pytest.raises(TypeError, match="part of a graph"):
+        copy.deepcopy(np.tanh(x))
+    net = tg.nn.Sequential(tg.nn.Linear(2, 3), tg.tanh)
+    assert pickle.loads(pickle.dumps(net))[1] is tg.tanh
+    assert copy.deepcopy(tg.tanh) is tg.tanh
 
 
 def test_a_finished_step_leaves_nothing_for_the_garbage_collector():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextvars
 import threading
 import warnings
+from fractions import Fraction
 
 import numpy as np
 import pytest
@@ -589,3 +590,86 @@ def test_nothing_warns_on_import_or_use():
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         (np.tanh(leaf(A)) * 2).sum().backward()
+
+
+# ---------------------------------------------------------------- what a first reviewer found
+def test_what_is_no_number_is_refused_and_never_detaches():
+    x = leaf(A)
+    for strange in (Fraction(1, 2), np.timedelta64(3, "s"), "2", None, np.array(["a"])):
+        with pytest.raises((TypeError, ValueError)):
+            tg.multiply(x, strange)
+    objects = tg.primitive(lambda x: x.astype(object), name="objects")
+    with pytest.raises(TypeError, match="objects"):
+        objects.gradients(lambda g, out, x: g)(x)
+    with pytest.raises(TypeError, match="cannot become object"):
+        tg.Tensor(A).data = np.array([None] * 3, object)
+
+
+def test_the_first_metadata_may_stand_by_position():
+    x = leaf(np.arange(6.0).reshape(2, 3))
+    assert tg.sum(x, 0).shape == (3,)
+    assert tg.reshape(x, (3, 2)).shape == (3, 2)
+    assert tg.transpose(x, (1, 0)).shape == (3, 2)
+    assert tg.logsumexp(x, 1).shape == (2,)
+    assert tg.cumsum(x, 0).shape == (2, 3)
+    with pytest.raises(TypeError, match="sum takes 1 arrays, and by name: axis, keepdims"):
+        tg.sum(x, 0, True)
+
+
+def test_a_list_among_the_operands_does_not_raise_the_precision_of_the_others():
+    x = tg.Tensor(np.ones(3, np.float32))
+    assert tg.where([True, False, True], x, 0.0).dtype == np.float32
+    assert (x * 2.0).dtype == np.float32
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.int32, bool])
+def test_whole_numbers_become_floats_before_they_are_negated(dtype):
+    x = np.array([1, 0, 1], dtype)
+    close(tg.sigmoid(tg.Tensor(x)).data, 1 / (1 + np.exp(-x.astype(float))))
+    close(tg.softplus(tg.Tensor(x)).data, np.log1p(np.exp(x.astype(float))))
+
+
+def test_numpys_view_of_a_tensor_cannot_be_written():
+    view = np.asarray(tg.Tensor(A))
+    with pytest.raises(ValueError, match="read-only"):
+        view[0] = 9
+
+
+def test_arguments_of_numpy_that_are_not_supported_are_named():
+    x = leaf(A)
+    with pytest.raises(TypeError, match=r"np\.mean on a Tensor takes .*dtype"):
+        np.mean(x, dtype=float)
+    with pytest.raises(TypeError, match=r"np\.reshape on a Tensor"):
+        np.reshape(x, (3, 1), order="F")
+    with pytest.raises(TypeError, match=r"np\.where on a Tensor"):
+        np.where(x)
+    assert np.mean(x, 0, None).shape == ()
+    with pytest.raises(TypeError, match="subscripts as text"):
+        tg.einsum(x, [0], x, [0])
+
+
+def test_a_generator_cannot_be_decorated():
+    def steps():
+        yield 1
+
+    with pytest.raises(TypeError, match="steps is a generator"):
+        tg.no_grad()(steps)
+
+
+def test_debug_mode_watches_arrays_among_the_metadata():
+    x, low = leaf(A), np.full(3, -9.0)
+    with tg.debug():
+        y = tg.clip(x, low, 10).sum()
+    low[:] = 5
+    with pytest.raises(RuntimeError, match="clip"):
+        y.backward()
+
+
+def test_an_anomaly_names_the_place_where_it_was_made():
+    x = leaf(np.array([1.0, 0.0]), "x")
+    with np.errstate(all="ignore"), tg.detect_anomaly(), tg.scope("net"), tg.scope(t=3):
+        with pytest.raises(FloatingPointError, match=r"the result of log in net / t=3 has 1 of 2"):
+            tg.log(x)
+        y = tg.sqrt(x).sum()
+        with pytest.raises(FloatingPointError, match=r"gradient of sqrt for input 0 in net / t=3"):
+            y.backward()

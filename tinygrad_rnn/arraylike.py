@@ -142,7 +142,11 @@ class Arraylike:
                 f"{self.label} requires grad, and a plain array would forget it: use a function of"
                 " tinygrad_rnn, or say .item(), .numpy() or .detach() to leave the graph"
             )
-        return np.array(self._data, dtype=dtype, copy=copy)
+        array = np.array(self._data, dtype=dtype, copy=copy)
+        if np.shares_memory(array, self._data):
+            array = array.view()
+            array.flags.writeable = False
+        return array
 
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Any:
         if ufunc.__name__ in _QUESTIONS:
@@ -215,12 +219,19 @@ def _call_like_numpy(ours: Any, func: Any, args: tuple[Any, ...], kwargs: dict[s
 
     np.sum(x, 0) is sum(x, axis=0), because NumPy calls its second argument "axis".
     """
-    parameters = inspect.signature(ours).parameters.values()
-    arrays = sum(p.kind is not p.KEYWORD_ONLY for p in parameters)
-    if any(p.kind is p.VAR_POSITIONAL for p in parameters):
+    signature = inspect.signature(ours)
+    kinds = [p.kind for p in signature.parameters.values()]
+    arrays = sum(kind is not inspect.Parameter.KEYWORD_ONLY for kind in kinds)
+    if inspect.Parameter.VAR_POSITIONAL in kinds:
         arrays = len(args)
     names = (
         list(inspect.signature(func).parameters)[arrays : len(args)] if len(args) > arrays else []
     )
     attrs = dict(zip(names, args[arrays:], strict=True)) | kwargs
-    return ours(*args[:arrays], **{_ALIASES.get(key, key): v for key, v in attrs.items()})
+    attrs = {_ALIASES.get(key, key): value for key, value in attrs.items()}
+    given = {k: v for k, v in attrs.items() if k in signature.parameters or v is not None}
+    try:
+        signature.bind(*args[:arrays], **given)
+    except TypeError as error:
+        raise TypeError(f"np.{func.__name__} on a Tensor takes {signature}: {error}") from None
+    return ours(*args[:arrays], **given)

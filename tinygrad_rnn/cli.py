@@ -6,6 +6,7 @@ Bad input is one clear line on stderr and exit code 2; a traceback is a bug.
 from __future__ import annotations
 
 import argparse
+import io
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -23,17 +24,20 @@ from .models import LAYERS, load_model
 from .modes import scope
 from .tensor import Tensor
 
-PROMPT = "The "
 CELLS = {"rnn": nn.RNNCell, "lstm": nn.LSTMCell, "gru": nn.GRUCell}
-DEFAULT_STEPS = {"rnn": 2000, "lstm": 1000, "gru": 1000}  # each about a minute on two cores
+DEFAULT_STEPS = {"rnn": 3000, "lstm": 1200, "gru": 1200}  # each about a minute on two cores
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one verb; gives the exit code: 0 done, 1 a gradient is wrong, 2 it could not be done."""
     arguments = _parser().parse_args(argv)
+    if isinstance(
+        sys.stdout, io.TextIOWrapper
+    ):  # a terminal that cannot show a letter is no reason
+        sys.stdout.reconfigure(errors="backslashreplace")  # to stop
     try:
         return int(arguments.run(arguments))
-    except (OSError, ValueError, DrawingError) as error:
+    except (OSError, ValueError, MemoryError, DrawingError) as error:
         print(f"tinygrad-rnn {arguments.verb}: {_one_line(error)}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
@@ -53,14 +57,16 @@ def run_demo(arguments: argparse.Namespace) -> int:
     folder = _writable_folder(arguments.out)
     text = _text(arguments)
     print("1. train")
-    model, vocabulary, history, nats = demo.learn(
+    model, vocabulary, history, held_out = demo.learn(
         text, arguments.cell, _steps(arguments), arguments.seed
     )
-    print(demo.summary(len(vocabulary), nats))
-    paths = demo.keep(folder, model, vocabulary, history)
+    paths = demo.keep(
+        folder, model, vocabulary, history
+    )  # first of all: whatever comes, it is kept
+    print(demo.judged(model, vocabulary, held_out))
 
     print("\n2. sample")
-    prompt = PROMPT if set(PROMPT) <= set(vocabulary.symbols) else text[:1]
+    prompt = demo.default_prompt(vocabulary)
     written = [
         demo.write_some(
             model, vocabulary, prompt=prompt, length=240, temperature=heat, seed=arguments.seed
@@ -96,23 +102,24 @@ def run_demo(arguments: argparse.Namespace) -> int:
 def run_train(arguments: argparse.Namespace) -> int:
     """Step 1 and 5 of the demo."""
     folder = _writable_folder(arguments.out)
-    model, vocabulary, history, nats = demo.learn(
+    model, vocabulary, history, held_out = demo.learn(
         _text(arguments), arguments.cell, _steps(arguments), arguments.seed
     )
-    print(demo.summary(len(vocabulary), nats))
     for path in demo.keep(folder, model, vocabulary, history):
         print(f"  {path}")
+    print(demo.judged(model, vocabulary, held_out))
     return 0
 
 
 def run_sample(arguments: argparse.Namespace) -> int:
     """Text from a trained model."""
     model, vocabulary = load_model(arguments.model)
+    prompt = arguments.prompt
     print(
         demo.write_some(
             model,
             vocabulary,
-            prompt=arguments.prompt,
+            prompt=demo.default_prompt(vocabulary) if prompt is None else prompt,
             length=arguments.length,
             temperature=arguments.temperature,
             seed=arguments.seed,
@@ -132,6 +139,8 @@ def run_draw(arguments: argparse.Namespace) -> int:
         return 0
     drawing = draw(loss, show=show, rankdir=arguments.rankdir)
     path = Path(arguments.out)
+    if not path.name:
+        raise ValueError("--out needs a file name, such as unrolled.svg")
     _writable_folder(path.parent)
     if path.suffix in (".gv", ".dot"):
         drawing.save(path)
@@ -221,14 +230,11 @@ def _parser() -> argparse.ArgumentParser:
     verbs = parser.add_subparsers(dest="verb", metavar="VERB", required=True)
 
     def verb(name: str, run: Any, text: str) -> argparse.ArgumentParser:
-        sub = verbs.add_parser(
-            name,
-            help=text,
-            description=text,
-            formatter_class=argparse.ArgumentDefaultsHelpFormatter,
-        )
+        sub = verbs.add_parser(name, help=text, description=text)
         sub.set_defaults(run=run)
-        sub.add_argument("--seed", type=_natural, default=0, help="same seed, same numbers")
+        sub.add_argument(
+            "--seed", type=_natural, default=0, help="same seed, same numbers (default: 0)"
+        )
         return sub
 
     for name, run, text in (
@@ -239,21 +245,39 @@ def _parser() -> argparse.ArgumentParser:
         _add_cell(sub)
         sub.add_argument("--text", metavar="FILE", help="your UTF-8 text; default: Python's manual")
         sub.add_argument("--steps", type=_positive, help="training steps (default: about a minute)")
-        sub.add_argument("--out", metavar="DIR", default="demo", help="folder for what is kept")
+        sub.add_argument(
+            "--out", metavar="DIR", default="demo", help="folder for what is kept (default: demo)"
+        )
 
     sub = verb("sample", run_sample, "let a trained model write")
     sub.add_argument("model", metavar="DIR", help="the --out folder of demo or train")
-    sub.add_argument("--prompt", default=PROMPT, help="the text to continue")
-    sub.add_argument("--length", type=_positive, default=400, help="characters to write")
-    sub.add_argument("--temperature", type=_temperature, default=0.7, help="0: the likeliest")
+    sub.add_argument("--prompt", help=f"the text to continue (default: {demo.PROMPT!r})")
+    sub.add_argument(
+        "--length", type=_positive, default=400, help="characters to write (default: 400)"
+    )
+    sub.add_argument(
+        "--temperature", type=_temperature, default=0.7, help="0: the likeliest (default: 0.7)"
+    )
 
     sub = verb("draw", run_draw, "draw a cell unrolled over time, with values and gradients")
     _add_cell(sub)
     _add_sizes(sub, steps=3, hidden=2)
-    sub.add_argument("--show", default="value,grad", help="any of value,grad,shape")
-    sub.add_argument("--rankdir", choices=("LR", "TB"), default="LR", help="left-right or top-down")
+    sub.add_argument(
+        "--show", default="value,grad", help="any of value,grad,shape (default: value,grad)"
+    )
+    sub.add_argument(
+        "--rankdir",
+        choices=("LR", "TB"),
+        default="LR",
+        help="left to right (default), or top to bottom",
+    )
     sub.add_argument("--listing", action="store_true", help="print the program instead")
-    sub.add_argument("--out", metavar="FILE", default="unrolled.svg", help=".svg .png .pdf .gv")
+    sub.add_argument(
+        "--out",
+        metavar="FILE",
+        default="unrolled.svg",
+        help=".svg .png .pdf .gv (default: unrolled.svg)",
+    )
 
     sub = verb("check", run_check, "compare every gradient of a cell with the complex step")
     _add_cell(sub)
@@ -263,30 +287,37 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _add_cell(sub: argparse.ArgumentParser) -> None:
-    sub.add_argument("--cell", choices=tuple(LAYERS), default="lstm", help="which recurrent cell")
+    sub.add_argument(
+        "--cell", choices=tuple(LAYERS), default="lstm", help="which recurrent cell (default: lstm)"
+    )
 
 
 def _add_sizes(sub: argparse.ArgumentParser, steps: int, hidden: int) -> None:
-    sub.add_argument("--steps", type=_positive, default=steps, help="time steps")
-    sub.add_argument("--hidden", type=_positive, default=hidden, help="width of the state")
+    sub.add_argument(
+        "--steps", type=_positive, default=steps, help="time steps (default: %(default)s)"
+    )
+    sub.add_argument(
+        "--hidden", type=_positive, default=hidden, help="width of the state (default: %(default)s)"
+    )
+
+
+def _number(text: str, kind: type, least: float, what: str) -> Any:
+    try:
+        number = kind(text)
+    except ValueError:
+        number = None
+    if number is None or not least <= number < float("inf"):
+        raise argparse.ArgumentTypeError(f"expected {what}, given {text!r}")
+    return number
 
 
 def _positive(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"expected a whole number from 1 on, given {text}")
-    return number
+    return int(_number(text, int, 1, "a whole number from 1 on"))
 
 
 def _natural(text: str) -> int:
-    number = int(text)
-    if number < 0:
-        raise argparse.ArgumentTypeError(f"expected a whole number from 0 on, given {text}")
-    return number
+    return int(_number(text, int, 0, "a whole number from 0 on"))
 
 
 def _temperature(text: str) -> float:
-    number = float(text)
-    if not 0 <= number < float("inf"):
-        raise argparse.ArgumentTypeError(f"expected a number from 0 on, given {text}")
-    return number
+    return float(_number(text, float, 0, "a number from 0 on"))

@@ -27,13 +27,14 @@ from .tensor import Tensor
 from .train import Progress, evaluate, repeated, sample, train
 
 B, T = 32, 64  # rows that are read side by side, and steps between two cuts of the gradient
+PROMPT = "The "
 WINDOW = 3  # steps in the window that is checked and drawn
 
 
 def learn(
     text: str, cell: str, steps: int, seed: int
-) -> tuple[LanguageModel, Vocabulary, list[Progress], float]:
-    """Step 1: train on nine tenths; (model, vocabulary, history, held-out nats per symbol).
+) -> tuple[LanguageModel, Vocabulary, list[Progress], Array]:
+    """Step 1: train on nine tenths; (model, vocabulary, history, the held-out numbers).
 
     Ctrl-C ends the training; what was learned is kept.
 
@@ -58,8 +59,7 @@ def learn(
     with suppress(KeyboardInterrupt):
         for progress in _with_bar(train(model, epochs, steps), steps):
             history.append(progress)
-    nats = evaluate(model, sequential_batches(held_out, 1, 512))
-    return model, vocabulary, history, nats
+    return model, vocabulary, history, held_out
 
 
 def _enough(n: int) -> bool:
@@ -95,12 +95,19 @@ def _with_lines(run: Iterator[Progress], steps: int) -> Iterator[Progress]:
         yield p
 
 
-def summary(text_symbols: int, nats: float) -> str:
-    """What the held-out number means, in one line."""
+def judged(model: LanguageModel, vocabulary: Vocabulary, held_out: Array) -> str:
+    """The loss on text that was held out, and what it means, in one line."""
+    nats = evaluate(model, sequential_batches(held_out, 1, 512))
+    V = len(vocabulary)
     return (
         f"held-out: {nats:.3f} nats per character = {nats / math.log(2):.2f} bits"
-        f" (uniform over {text_symbols} symbols: {math.log(text_symbols):.2f} nats)"
+        f" (uniform over {V} symbols: {math.log(V):.2f} nats)"
     )
+
+
+def default_prompt(vocabulary: Vocabulary) -> str:
+    """'The ', if the model knows these letters, else some symbol that it knows."""
+    return PROMPT if set(PROMPT) <= set(vocabulary.symbols) else vocabulary.symbols[-1]
 
 
 def write_some(

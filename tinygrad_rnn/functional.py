@@ -82,6 +82,8 @@ def clip(x: Any, min: Any = None, max: Any = None) -> Any:
 @function
 def einsum(subscripts: str, *operands: Any) -> Any:
     """Sums of products of entries, by the subscripts: einsum("ij,jk->ik", a, b) is a @ b."""
+    if not isinstance(subscripts, str):
+        raise TypeError('einsum takes its subscripts as text, as in einsum("ij,jk->ik", a, b)')
     return contracted(*operands, subscripts=subscripts)
 
 
@@ -96,6 +98,7 @@ def outer(x: Any, y: Any) -> Any:
 def swapaxes(x: Any, axis1: int, axis2: int) -> Any:
     """x with two axes exchanged."""
     axes = list(range(np.ndim(x)))
+    axis1, axis2 = (normalize_axis_index(axis, np.ndim(x)) for axis in (axis1, axis2))
     axes[axis1], axes[axis2] = axes[axis2], axes[axis1]
     return transpose(x, axes=tuple(axes))
 
@@ -247,6 +250,8 @@ def one_hot(indices: ArrayLike, num_classes: int, *, dtype: DTypeLike = float) -
 
 def _integers(indices: ArrayLike, what: str) -> Array:
     index = np.array(raw(indices))  # a copy: nobody else can change it
+    if not index.size:
+        index = index.astype(int)
     if index.dtype.kind not in "iu":
         raise TypeError(f"{what} takes integers, and these are {index.dtype}: give class numbers")
     return index
@@ -268,8 +273,14 @@ def dropout(x: Any, p: float = 0.5, training: bool = True, *, rng: int | Generat
 
 # ---------------------------------------------------------------- softmax and losses
 def log_softmax(x: Any, axis: int = -1) -> Any:
-    """x - log(sum(exp(x))) along an axis: the logarithm of `softmax`, without overflow."""
-    return x - logsumexp(x, axis=axis, keepdims=True)
+    """log(exp(x) / sum(exp(x))) along an axis, without overflow.
+
+    The largest score is taken off first, as a constant: the result does not depend on it.
+    """
+    x = x if isinstance(x, Tensor) else np.asarray(x)
+    top = np.max(raw(x).real, axis=axis, keepdims=True, initial=-np.inf)
+    below = x - np.where(np.isfinite(top), top, 0).astype(top.dtype)
+    return below - logsumexp(below, axis=axis, keepdims=True)
 
 
 def softmax(x: Any, axis: int = -1) -> Any:
@@ -300,6 +311,13 @@ def cross_entropy(
     >>> float(cross_entropy(Tensor([[0.0, 0.0]]), [1]).data)  # log 2
     0.6931471805599453
     """
+    if np.ndim(logits) == 0:
+        raise ValueError("logits have at least one axis, that of the classes; this is one number")
+    if np.ndim(logits) == 1:  # one position: a batch of one
+        rows = reshape(target, shape=(1, -1)) if np.ndim(target) else np.asarray(raw(target))[None]
+        batch = (reshape(logits, shape=(1, -1)), rows)
+        losses = cross_entropy(*batch, ignore_index=ignore_index, reduction=reduction)
+        return reshape(losses, shape=()) if reduction == "none" else losses
     scores = log_softmax(logits, axis)
     shape, V = np.shape(logits), np.shape(logits)[axis]
     positions = shape[: axis % len(shape)] + shape[axis % len(shape) + 1 :]
@@ -316,12 +334,12 @@ def cross_entropy(
             f" along axis {axis}), and these have shape {classes.shape}"
         )
     counted = np.full(positions, True) if ignore_index is None else classes != ignore_index
-    chosen = classes[counted] if positions else classes
+    chosen = classes[counted]
     if chosen.size and not (chosen.min() >= 0 and chosen.max() < V):
         raise IndexError(
             f"cross_entropy has {V} classes; the targets run from {chosen.min()} to {chosen.max()}"
         )
-    index: list[Any] = list(np.nonzero(counted)) if positions else []
+    index: list[Any] = list(np.nonzero(counted))
     index.insert(axis % len(shape), chosen)
     losses = -getitem(scores, index=tuple(index))
     if reduction == "none":

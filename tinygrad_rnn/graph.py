@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from heapq import heappop, heappush
+from itertools import zip_longest
 from operator import attrgetter
 from typing import Any, NamedTuple
 
@@ -19,7 +20,7 @@ from numpy.typing import ArrayLike
 
 from .arraylike import raw
 from .modes import differentiating, enable_grad, mode
-from .tensor import Node, Primitive, Tensor, numbered, demand_finite, fingerprints
+from .tensor import Node, Primitive, Tensor, demand_finite, fingerprints, numbered
 
 
 class Share(NamedTuple):
@@ -109,7 +110,7 @@ def cotangents(
 def _terms(out: Tensor, node: Node, recording: bool) -> tuple[Sequence[Any], Any, Sequence[Any]]:
     """What the chain rule needs at one node: (rules, out, inputs), as arrays or as Tensors."""
     op = node.op
-    rules: Sequence[Any] = op.rules or op.rules_for(node.inputs)
+    rules = op.rules_for(node.inputs)
     if recording:
         return [differentiating(node.scope)(rule) for rule in rules], out, node.inputs
     return rules, out._data, [x._data if isinstance(x, Tensor) else x for x in node.inputs]
@@ -134,7 +135,7 @@ def _total(contributions: list[Any], x: Tensor) -> Any:
     if len(values) < len(contributions):
         values += _added_up([c for c in contributions if type(c) is Share])
     total = values[0]
-    for k, value in enumerate(values[1:]):
+    for k, value in enumerate(values[1:]):  # the first sum is a new array; the others go into it
         if k and type(total) is np.ndarray and total.dtype == value.dtype:
             total += value
         else:
@@ -194,8 +195,8 @@ def _refuse_changed(out: Tensor, node: Node) -> None:
                 " gradient would be wrong: run the forward pass again, or call backward() first"
             )
     if node.fingerprints is not None:
-        now = fingerprints(out._data, [raw(x) for x in node.inputs])
-        for x, before, after in zip((out, *node.inputs), node.fingerprints, now, strict=True):
+        now = fingerprints(out._data, [raw(x) for x in node.inputs], node.attrs)
+        for x, before, after in zip_longest((out, *node.inputs), node.fingerprints, now):
             if before != after:
                 what = x.label if isinstance(x, Tensor) else "a plain array"
                 raise RuntimeError(
@@ -269,6 +270,8 @@ def grad(
     -0.7268619813835873
     """
     targets = (inputs,) if isinstance(inputs, Tensor) else tuple(inputs)
+    if not all(isinstance(x, Tensor) for x in targets):
+        raise TypeError("grad differentiates with respect to Tensors; an input is none")
     seed = seed_of(output, grad_output)
     if create_graph:
         seed = seed if isinstance(seed, Tensor) else Tensor(seed)

@@ -76,7 +76,9 @@ def load_model(
         config = json.loads(path.read_text(encoding="utf-8"))
         vocabulary = Vocabulary(config.pop("vocabulary"))
         model = LanguageModel(**config, dtype=dtype)
-    except (json.JSONDecodeError, KeyError, TypeError, AttributeError) as error:
+        if len(vocabulary) != config["symbols"]:
+            raise ValueError(f"{len(vocabulary)} symbols, and sizes for {config['symbols']}")
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise ValueError(f"{path} does not describe a model: {error!r}") from None
     model.load_state_dict(load_weights(Path(folder) / "weights.npz"))
     return model, vocabulary

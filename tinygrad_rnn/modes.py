@@ -9,7 +9,8 @@ from abc import ABC, abstractmethod
 from contextlib import ContextDecorator
 from contextvars import ContextVar, Token
 from copy import copy
-from typing import NamedTuple
+from inspect import isgeneratorfunction
+from typing import Any, NamedTuple
 
 
 class Step(NamedTuple):
@@ -41,6 +42,15 @@ class _Switch(ContextDecorator, ABC):
 
     @abstractmethod
     def _changed(self, now: Mode) -> Mode: ...
+
+    def __call__(self, f: Any) -> Any:
+        """Decorate a function: every call of it runs in the changed mode."""
+        if isgeneratorfunction(f):
+            raise TypeError(
+                f"{f.__name__} is a generator: its body runs outside the call, so write"
+                f" `with {type(self).__name__}():` inside it"
+            )
+        return super().__call__(f)
 
     def _recreate_cm(self) -> _Switch:
         """Each call of a decorated function enters a switch of its own."""

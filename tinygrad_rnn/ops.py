@@ -27,7 +27,7 @@ import numpy as np
 
 from .arraylike import FUNCTIONS, Array, Axis, raw
 from .graph import Share
-from .tensor import Primitive, primitive
+from .tensor import PRIMITIVES, Primitive, primitive
 
 # fmt: off
 # ---------------------------------------------------------------- arithmetic
@@ -57,13 +57,19 @@ def _power_slope(x: Any, y: Any) -> Any:
     return y * power(x, where((raw(x) == 0) & (raw(y) == 0), 1.0, y - 1))
 
 
+def _floating(x: Any) -> Any:
+    """Whole numbers and booleans in float64, as 0.5 * x would give them."""
+    x = np.asarray(x)
+    return x if x.dtype.kind in "fc" else x.astype(float)
+
+
 @primitive
 def sigmoid(x):
     """1 / (1 + exp(-x)), without overflow, and to full relative accuracy down to x = -709.
 
     (float32: -88). Further left it keeps that last, smallest value.
     """
-    x = np.asarray(x)
+    x = _floating(x)
     largest = _LARGEST_EXPONENT.get(x.dtype.char, _LARGEST_EXPONENT["d"])
     return np.reciprocal(1 + np.exp(np.minimum(-x, largest)))
 
@@ -77,6 +83,7 @@ _LARGEST_EXPONENT = {c: np.array(n, c) for c, n in {"e": 11, "f": 88, "F": 88, "
 @primitive
 def softplus(x):
     """log(1 + exp(x)), without overflow."""
+    x = _floating(x)
     right = x.real > 0
     return np.where(right, x, 0) + np.log1p(np.exp(np.where(right, -x, x)))
 
@@ -86,7 +93,7 @@ softplus.gradients(lambda g, out, x: g * sigmoid(x))
 
 @primitive
 def absolute(x):
-    """|x|."""
+    """|x|; for complex x the holomorphic function that is |x| on the real axis, not the modulus."""
     return np.where(x.real < 0, -x, x) if np.iscomplexobj(x) else np.abs(x)
 
 
@@ -165,8 +172,9 @@ def matmul(x, y):
     return np.matmul(x, y)
 
 
-# A weight meets a few vectors at each of many steps. The operand with more vectors of its own than
-# it meets is taken for one, its gradient left as a share: one product over all steps, at the end.
+# In h @ W, a few rows h meet the many columns of a weight, and again at the next step. So the
+# operand with the greater outer dimension (rows of x, columns of y) is taken for a weight, and its
+# gradient is left as a share: the shares of all steps make one product in the end.
 def _matmul_left(g: Any, out: Any, x: Any, y: Any) -> Any:
     met = 1 if y.ndim == 1 else y.shape[-1]
     if x.ndim == 2 and y.ndim <= 2 and met < x.shape[0]:  # W @ h
@@ -524,4 +532,8 @@ _BASIC = frozenset([int, slice, type(None), type(Ellipsis)])
 scatter.gradients(each=lambda i, g, out, *gs, items, shape: g[items[i]])
 
 
-FUNCTIONS.update({op.name: op for op in list(globals().values()) if isinstance(op, Primitive)})
+for _name, _op in list(globals().items()):
+    if isinstance(_op, Primitive):
+        PRIMITIVES[_op.name] = _op
+        if _name == _op.name:  # joined, part, ... have their NumPy face in functional.py
+            FUNCTIONS[_name] = _op

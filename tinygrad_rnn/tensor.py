@@ -10,7 +10,9 @@ methods and NumPy's protocols are in `arraylike.py`, `no_grad` and `scope` in `m
 from __future__ import annotations
 
 import functools
+import inspect
 import itertools
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar
 
@@ -46,9 +48,8 @@ class Node:
         return f"{self.op.name}({', '.join(inputs + attrs)})"
 
 
-_clock = itertools.count(
-    1
-)  # one clock for "made at" (Node.index) and "changed at" (Tensor.changed)
+# One clock for "made at" (Node.index) and "changed at" (Tensor.changed).
+_clock = itertools.count(1)
 
 
 class Tensor(Arraylike):
@@ -64,6 +65,9 @@ class Tensor(Arraylike):
         grad: None, or a plain array of the tensor's shape, filled by `backward()`.
         node: None for a leaf (parameter, input), else the `Node` it came from.
         changed: when `data` was last replaced, on the clock that also numbers the nodes.
+
+    Results of constants remember too, so that a drawing shows them; what should not be kept (a
+    running total, a long simulation) belongs into `no_grad()`, or is a number: `total += loss.item()`.
 
     `==` is identity, so tensors can be keys; compare values with `a.data == b.data`. The order
     comparisons (`<`, `>=`, ...) compare values and give plain boolean arrays.
@@ -126,8 +130,8 @@ class Tensor(Arraylike):
                 f"{self.label} has shape {self.shape}, and its new data {array.shape}:"
                 " give data of the same shape, or make a new Tensor"
             )
-        if self._requires_grad and array.dtype.kind not in "fc":
-            raise TypeError(f"{self.label} requires grad: its data cannot become {array.dtype}")
+        if array.dtype.kind not in ("fc" if self._requires_grad else "biufc"):
+            raise TypeError(f"the data of {self.label} cannot become {array.dtype}")
         self._data = array
         self.changed = next(_clock)
 
@@ -166,7 +170,7 @@ class Tensor(Arraylike):
         return self._data.item()
 
     def detach(self) -> Tensor:
-        """The same values with no memory: gradients stop here."""
+        """The same values (and array) with no memory: gradients stop here."""
         return _result(self._data, None, False)
 
     def backward(self, grad: ArrayLike | None = None) -> None:
@@ -192,6 +196,12 @@ class Tensor(Arraylike):
         extra += ["requires_grad=True"] if self._requires_grad and self.node is None else []
         extra += [f"op={self.node.op.name}"] if self.node is not None else []
         return f"Tensor({', '.join([body, *extra])})"
+
+    def __reduce__(self) -> Any:
+        """Leaves can be pickled and copied; a result is a place in a graph."""
+        if self.node is not None:
+            raise TypeError(f"{self.label} is part of a graph: keep .detach() or .numpy() of it")
+        return _restored, (type(self), self._data, self._requires_grad, self.name, self.grad)
 
     def __format__(self, spec: str) -> str:
         return format(self.item(), spec) if spec else repr(self)
@@ -231,6 +241,13 @@ class Tensor(Arraylike):
         self.data = changed
 
 
+def _restored(kind: type[Tensor], data: Array, needed: bool, name: str, grad: Any) -> Tensor:
+    """A leaf from its pickle; the clock of another process means nothing here."""
+    tensor = kind(data, needed, name)
+    tensor.grad = grad
+    return tensor
+
+
 def _result(data: Array, node: Node | None, requires_grad: bool) -> Tensor:
     """A Tensor around an array that is known to be good, without a copy."""
     out = Tensor.__new__(Tensor)
@@ -244,6 +261,9 @@ def _result(data: Array, node: Node | None, requires_grad: bool) -> Tensor:
 
 
 # ---------------------------------------------------------------- the operations that record
+PRIMITIVES: dict[str, Primitive] = {}  # by name, filled by ops.py
+
+
 class Primitive:
     """An operation that is recorded: a NumPy function, and one gradient rule per input.
 
@@ -273,6 +293,7 @@ class Primitive:
         self.rules: tuple[Callable[..., Any] | None, ...] = ()
         self.each: Callable[..., Any] | None = None
         self.covers = -1  # with this many inputs every one of them has a rule
+        self.arity, self.metadata = _signature(forward)
 
     def gradients(
         self, *rules: Callable[..., Any] | None, each: Callable[..., Any] | None = None
@@ -292,6 +313,8 @@ class Primitive:
         return self.rules
 
     def __call__(self, *inputs: Any, **attrs: Any) -> Any:
+        if len(inputs) > self.arity:
+            return self(*inputs[: self.arity], **self._by_name(inputs[self.arity :], attrs))
         found = needed = False
         arrays = []
         for x in inputs:
@@ -309,22 +332,37 @@ class Primitive:
         if type(data) is not np.ndarray:
             data = np.asarray(data)
         recording, scope, watching = mode.get()
+        if data.dtype.kind not in "fc":
+            needed = needed and self._demand_numbers(data)
         if not recording:
             return _result(data, None, False)
-        if needed:
-            needed = data.dtype.kind in "fc"
-            if len(inputs) != self.covers:
-                self._demand_rules(inputs)
+        if needed and len(inputs) != self.covers:
+            self._demand_rules(inputs)
         node = Node()
         node.op = self
         node.inputs = inputs
         node.attrs = attrs
         node.scope = scope
         node.index = next(_clock)
-        node.fingerprints = fingerprints(data, arrays) if "writes" in watching else None
+        node.fingerprints = fingerprints(data, arrays, attrs) if "writes" in watching else None
         if "finite" in watching:
             demand_finite(data, f"the result of {self.name}", node, numbered(arrays))
         return _result(data, node, needed)
+
+    def _by_name(self, extra: tuple[Any, ...], attrs: dict[str, Any]) -> dict[str, Any]:
+        """Metadata is keyword-only, but the first may stand by position, as in sum(x, 0)."""
+        if len(extra) > 1 or not self.metadata or self.metadata[0] in attrs:
+            raise TypeError(
+                f"{self.name} takes {self.arity} arrays, and by name: {', '.join(self.metadata)};"
+                f" given {self.arity + len(extra)} arguments by position"
+            )
+        return {self.metadata[0]: extra[0], **attrs}
+
+    def _demand_numbers(self, data: Array) -> bool:
+        """False: whole numbers and booleans have no gradient. Anything else is refused."""
+        if data.dtype.kind not in "biu":
+            raise TypeError(f"{self.name} gave an array of {data.dtype}, not of numbers")
+        return False
 
     def _demand_rules(self, inputs: tuple[Any, ...]) -> None:
         rules = (*self.rules_for(inputs), *[None] * len(inputs))
@@ -334,6 +372,14 @@ class Primitive:
                     f"{self.name} has no gradient rule for input {i}, and {x.label} requires grad:"
                     f" declare it with {self.name}.gradients(...), or pass the input detached"
                 )
+
+    def __deepcopy__(self, memory: Any) -> Primitive:
+        return self
+
+    def __reduce__(self) -> Any:
+        if PRIMITIVES.get(self.name) is not self:
+            raise TypeError(f"{self!r} cannot be pickled: it is not one of tinygrad_rnn's own")
+        return _primitive_named, (self.name,)
 
     def __repr__(self) -> str:
         return f"<primitive {self.name}>"
@@ -371,6 +417,21 @@ def primitive(
     return op.gradients(*rules) if rules else op
 
 
+def _primitive_named(name: str) -> Primitive:
+    return PRIMITIVES[name]
+
+
+def _signature(forward: Callable[..., Any]) -> tuple[int, tuple[str, ...]]:
+    """(how many arrays it takes by position, the names of its metadata)."""
+    if isinstance(forward, np.ufunc):
+        return forward.nin, ()
+    parameters = inspect.signature(forward).parameters.values()
+    names = tuple(p.name for p in parameters if p.kind is p.KEYWORD_ONLY)
+    if any(p.kind is p.VAR_POSITIONAL for p in parameters):
+        return sys.maxsize, names
+    return sum(p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD) for p in parameters), names
+
+
 def _jointly(backward: Callable[..., Any], name: str, n: int) -> list[Callable[..., Any]]:
     """n rules, for one visit of the walk, that call one function for all gradients once."""
     found: list[Any] = []
@@ -394,15 +455,17 @@ def _jointly(backward: Callable[..., Any], name: str, n: int) -> list[Callable[.
 
 def _unusual(x: Any) -> bool:
     """Whether an operand is neither a Tensor nor a number nor an array of numbers."""
-    return x.dtype.kind == "O" if isinstance(x, (np.ndarray, np.generic)) else not np.isscalar(x)
+    if isinstance(x, (np.ndarray, np.generic)):
+        return x.dtype.kind not in "biufc"
+    return not isinstance(x, (int, float, complex))
 
 
 def _plain_operand(x: Any) -> Any:
     """A list or tuple as an array; what is no number at all is refused."""
-    if isinstance(x, Tensor):
+    if isinstance(x, Tensor) or not _unusual(x):
         return x
     array = np.asarray(x)
-    if array.dtype.kind == "O":
+    if _unusual(array):
         raise TypeError(f"an operand is an array or a number; given {type(x).__name__}: {x!r:.60}")
     return array
 
@@ -434,6 +497,7 @@ def demand_finite(data: Any, what: str, node: Node, operands: Mapping[str, Any])
         )
 
 
-def fingerprints(out: Array, inputs: Sequence[Any]) -> tuple[int, ...]:
+def fingerprints(out: Array, inputs: Sequence[Any], attrs: Mapping[str, Any]) -> tuple[int, ...]:
     """A number for the content of each array: equal content, equal number."""
-    return tuple(hash(np.asarray(x).tobytes()) for x in (out, *inputs))
+    given = [value for value in attrs.values() if isinstance(value, np.ndarray)]
+    return tuple(hash(np.asarray(x).tobytes()) for x in (out, *inputs, *given))

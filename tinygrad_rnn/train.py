@@ -114,7 +114,7 @@ def sample(
     drawn = []
     for _ in range(length):
         last = scores.data[-1, 0].astype(float)
-        if temperature == 0:
+        if temperature < 1e-6:  # the likeliest; and nothing overflows
             symbol = int(last.argmax())
         else:
             symbol = int(rng.choice(last.size, p=F.softmax(last / temperature)))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import pickle
+from collections import namedtuple
 
 import numpy as np
 import pytest
@@ -420,3 +421,52 @@ def test_a_module_can_be_differentiated_twice():
     hvp = tg.grad((g * v).sum(), w).data
     ends = [gradient(w0 + sign * 1e-6 * v)[1].data for sign in (1, -1)]
     np.testing.assert_allclose(hvp, (ends[0] - ends[1]) / 2e-6, rtol=1e-6, atol=1e-8)
+
+
+# ---------------------------------------------------------------- what a first reviewer found
+def test_functional_call_keeps_what_forward_notes_and_named_tuples():
+    Sizes = namedtuple("Sizes", "width weight")
+
+    class Counting(Module):
+        def __init__(self):
+            super().__init__()
+            self.sizes, self.calls, self.seen = Sizes(3, Parameter([1.0, 2.0])), 0, []
+
+        def forward(self, x):
+            self.calls += 1
+            self.seen.append(self.sizes.width)
+            return (self.sizes.weight * x).sum()
+
+    net = Counting()
+    assert nn.functional_call(net, {"sizes.1": Tensor([5.0, 6.0])}, 1.0).item() == 11
+    assert (net.calls, net.seen) == (1, [3])
+    assert net(1.0).item() == 3
+
+
+def test_a_parameter_is_not_replaced_by_a_result():
+    net = nn.Linear(2, 1)
+    with pytest.raises(TypeError, match=r"Linear\.weight is a Parameter"):
+        net.weight = net.weight - 0.1 * net.weight
+    net.bias = None
+    assert [path for path, _ in net.named_parameters()] == ["weight"]
+
+
+def test_a_module_that_knows_its_parent():
+    parent, child = nn.Sequential(nn.Linear(2, 2)), nn.Linear(2, 2)
+    parent.child, child.parent = child, parent
+    assert len(list(parent.parameters())) == 4
+    assert parent.num_parameters() == 12
+
+
+def test_a_state_dict_may_hold_the_parameters_themselves():
+    net, other = nn.Linear(2, 1, rng=0), nn.Linear(2, 1, rng=1)
+    other.load_state_dict(dict(net.named_parameters()))
+    assert np.array_equal(net.weight.data, other.weight.data)
+
+
+def test_a_trained_module_comes_back_from_its_pickle_and_learns_on():
+    net = nn.Linear(2, 1, rng=0)
+    net.weight.data = net.weight.data * 2
+    again = pickle.loads(pickle.dumps(net))
+    (again(np.ones((3, 2))) ** 2).sum().backward()
+    assert again.weight.grad.shape == (1, 2)

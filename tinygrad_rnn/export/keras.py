@@ -5,7 +5,7 @@
 | products | kernel (D, gates H), recurrent_kernel | weight_ih (gates H, D), weight_hh |
 | LSTM gates | i, f, c, o | i, f, g, o: the same |
 | GRU gates | z, r, h | r, z, n |
-| biases | one (gates H); GRU with reset_after: two, (2, gates H) | bias="single", or bias_ih, bias_hh |
+| biases | one; GRU with reset_after: two, (2, 3H) | bias="single", or bias_ih, bias_hh |
 
 A model with `bias="single"` takes Keras' one bias; with `bias=True` it goes into bias_ih, and
 bias_hh becomes 0.

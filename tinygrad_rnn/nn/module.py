@@ -9,16 +9,21 @@ Read next: `layers.py`, `recurrent.py`.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any, Self
+from typing import Any, Protocol, Self, runtime_checkable
 
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 
-from ..arraylike import Array
+from ..arraylike import Array, raw
 from ..modes import scope
 from ..tensor import Tensor
 
 Rng = int | np.random.Generator | None
+
+
+@runtime_checkable
+class _NamedTuple(Protocol):
+    def _make(self, values: Any) -> Any: ...
 
 
 class Parameter(Tensor):
@@ -70,6 +75,12 @@ class Module:
     _called: str | None = None  # the attribute that holds it: its label in the module path
 
     def __setattr__(self, name: str, value: Any) -> None:
+        before = vars(self).get(name)
+        if isinstance(before, Parameter) and type(value) is Tensor:
+            raise TypeError(
+                f"{type(self).__name__}.{name} is a Parameter, and a result in its place would not"
+                f" be learned: assign to {name}.data, or give another Parameter"
+            )
         for path, child in _children(name, value):
             if isinstance(child, Parameter) and child.name is None:
                 child.name = path
@@ -93,10 +104,16 @@ class Module:
 
     def named_modules(self, prefix: str = "") -> Iterator[tuple[str, Module]]:
         """(path, module) for this module and all below it, parents first."""
+        yield from self._named_modules(prefix, above=())
+
+    def _named_modules(
+        self, prefix: str, above: tuple[Module, ...]
+    ) -> Iterator[tuple[str, Module]]:
         yield prefix, self
+        above = (*above, self)
         for name, child in self.named_children():
-            if isinstance(child, Module):
-                yield from child.named_modules(_joined(prefix, name))
+            if isinstance(child, Module) and not any(child is module for module in above):
+                yield from child._named_modules(_joined(prefix, name), above)
 
     def named_parameters(self) -> Iterator[tuple[str, Parameter]]:
         """(path, parameter) for all below; one that is shared comes once, under its first path."""
@@ -148,7 +165,7 @@ class Module:
             ValueError: naming every missing, unexpected (if `strict`) and misshapen key.
         """
         own = dict(self._all_parameters())
-        arrays = {path: np.asarray(value) for path, value in state.items()}
+        arrays = {path: np.asarray(raw(value)) for path, value in state.items()}
         strange = [path for path, array in arrays.items() if array.dtype.kind not in "fiub"]
         problems = []
         if strict:
@@ -203,15 +220,18 @@ def _joined(prefix: str, name: str) -> str:
 
 
 def _exchanged(value: Any, tensors: Mapping[Parameter, Tensor]) -> Any:
-    """The same value with other tensors in the place of parameters, in containers too."""
+    """The value with other tensors in the place of parameters; itself, if it holds none of them."""
     if isinstance(value, Parameter):
         return tensors.get(value, value)
-    if isinstance(value, (list, tuple)):
-        items = [_exchanged(item, tensors) for item in value]
-        return items if isinstance(value, list) else tuple(items)
+    if not isinstance(value, (list, tuple, dict)):
+        return value
+    before = list(value.values() if isinstance(value, dict) else value)
+    after = [_exchanged(item, tensors) for item in before]
+    if all(a is b for a, b in zip(after, before, strict=True)):
+        return value
     if isinstance(value, dict):
-        return {key: _exchanged(item, tensors) for key, item in value.items()}
-    return value
+        return dict(zip(value, after, strict=True))
+    return value._make(after) if isinstance(value, _NamedTuple) else type(value)(after)
 
 
 def functional_call(
@@ -234,12 +254,16 @@ def functional_call(
         if np.shape(tensor) != own[path].shape:
             raise ValueError(f"{path} has shape {own[path].shape}; given {np.shape(tensor)}")
     exchange = {own[path]: tensor for path, tensor in tensors.items()}
-    before = [(m, dict(vars(m))) for _, m in module.named_modules()]
+    places = [
+        (vars(m), name, value)
+        for _, m in module.named_modules()
+        for name, value in vars(m).items()
+        if _exchanged(value, exchange) is not value
+    ]
     try:
-        for m, attributes in before:
-            for name, value in attributes.items():
-                vars(m)[name] = _exchanged(value, exchange)
+        for attributes, name, value in places:
+            attributes[name] = _exchanged(value, exchange)
         return module(*args, **kwargs)
     finally:
-        for m, attributes in before:
-            vars(m).update(attributes)
+        for attributes, name, value in places:
+            attributes[name] = value
