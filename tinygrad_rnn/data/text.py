@@ -1,57 +1,125 @@
-"""A text becomes integers, and the integers batches whose rows carry on where they stopped.
+"""A text becomes tokens, and tokens become integers: the same token, the same integer.
 
-Legend: `B` batch, `T` time, `V` symbols.
+Legend: `V` symbols. Read next: `batches.py`, which makes integers rectangular.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from pathlib import Path
+import re
+import unicodedata
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from typing import Any, Literal
 
 import numpy as np
 
 from ..arraylike import Array
 
+Form = Literal["NFC", "NFD", "NFKC", "NFKD"]
+Order = Literal["sorted", "frequency", "given"]
+ORDERS = ("sorted", "frequency", "given")
 
-def manual() -> str:
-    """The standard library's own text on Python: `pydoc_data.topics`, about 0.5 million characters.
 
-    It differs a little from one Python version to the next.
+# ---------------------------------------------------------------- tokens
+def characters(text: str, form: Form = "NFC") -> list[str]:
+    """The text's characters: Unicode code points, after normalization.
+
+    Args:
+        form: "NFC" makes a Korean syllable one character, however it was typed; "NFD" takes it
+            apart into its letters (jamo).
+
+    >>> characters("한글"), len(characters("한글", form="NFD"))
+    (['한', '글'], 6)
     """
-    from pydoc_data.topics import topics
-
-    return "\n".join(topics[name] for name in sorted(topics))
+    return list(unicodedata.normalize(form, text))
 
 
-def read_text(path: str | Path) -> str:
-    """The text of a UTF-8 file.
+def words(text: str, *, lower: bool = True) -> list[str]:
+    """The text's words and marks, by one rule for all languages that put spaces between words.
 
-    Raises:
-        OSError: if it cannot be read.
-        ValueError: if it is not UTF-8, or empty.
+    The text is normalized to NFC and made lower-case. White space separates. A word is a run of
+    letters, digits and underscores; an apostrophe (or a zero-width joiner) between two of them
+    belongs to it, and so does a point or comma between two digits. Every other visible character
+    is a token of its own. Accents stay with what they stand on. A Korean word keeps its particle
+    (영웅은 is one token): for smaller pieces use `characters`. Nothing but white space is lost.
+
+    Args:
+        lower: whether "The" and "the" are the same word.
+
+    >>> words("Don't cry, 영웅은 죽지 않아요! It costs 3.50.")
+    ["don't", 'cry', ',', '영웅은', '죽지', '않아요', '!', 'it', 'costs', '3.50', '.']
     """
-    try:
-        text = Path(path).read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise ValueError(f"{path} is not UTF-8 text (byte {error.start}): convert it") from None
-    if not text:
-        raise ValueError(f"{path} is empty")
-    return text
+    text = unicodedata.normalize("NFC", text)
+    if lower:
+        text = unicodedata.normalize("NFC", text.lower())
+    accents = sorted(c for c in set(text) if unicodedata.category(c).startswith("M"))
+    return _word_pattern("".join(accents)).findall(text)
 
 
+def _word_pattern(accents: str) -> re.Pattern[str]:
+    """Python's \\w has no combining accents, so the pattern takes those that the text has."""
+    on = f"[{re.escape(accents)}]*" if accents else ""
+    joiner = r"['’\u200c\u200d](?=\w)|(?<=\d)[.,](?=\d)"
+    return re.compile(rf"\w{on}(?:\w{on}|{joiner})*|\S{on}")
+
+
+# ---------------------------------------------------------------- integers
 class Vocabulary:
     """Symbols numbered 0 ... V-1, in sorted order: the same text gives the same numbers.
+
+    A symbol is one character or one word. The padding symbol, if there is one, has number 0 (so
+    that padding with zeros is right), and the unknown symbol the next.
+
+    Args:
+        symbols: a text (its characters) or tokens, with repetitions; or class names.
+        unknown: what every symbol counts as that the vocabulary does not have; without it, such a
+            symbol is an error.
+        padding: the symbol that fills short sequences up, such as "<pad>".
+        min_count: symbols that occur less often are left out.
+        max_size: the largest V, `unknown` and `padding` included; the most frequent symbols stay.
+        order: "sorted"; "frequency", the most frequent first, equals sorted; or "given", in the
+            order of first appearance.
+
+    Raises:
+        ValueError: for arguments that contradict each other.
+        TypeError: for symbols that are not strings.
 
     >>> vocabulary = Vocabulary("banana")
     >>> vocabulary.encode("nab")
     array([2, 0, 1])
     >>> vocabulary.decode([2, 0, 1])
     'nab'
+    >>> vocabulary = Vocabulary("to be or not to be".split(), unknown="<unk>", padding="<pad>")
+    >>> vocabulary.symbols
+    ('<pad>', '<unk>', 'be', 'not', 'or', 'to')
+    >>> vocabulary.encode("to see or be".split())
+    array([5, 1, 4, 2])
     """
 
-    def __init__(self, symbols: Iterable[str]) -> None:
-        self.symbols: tuple[str, ...] = tuple(sorted(set(symbols)))
+    def __init__(
+        self,
+        symbols: Iterable[str],
+        *,
+        unknown: str | None = None,
+        padding: str | None = None,
+        min_count: int = 1,
+        max_size: int | None = None,
+        order: Order = "sorted",
+    ) -> None:
+        special = [symbol for symbol in (padding, unknown) if symbol is not None]
+        _check_arguments(special, min_count, max_size, order)
+        counts = Counter(iter(symbols))
+        strange = next((s for s in [*special, *counts] if not isinstance(s, str)), None)
+        if strange is not None:
+            raise TypeError(f"symbols are strings; given {strange!r}")
+        for symbol in special:
+            counts.pop(symbol, None)
+        room = None if max_size is None else max_size - len(special)
+        ordinary = _chosen(counts, min_count, room, order)
+        self.unknown, self.padding = unknown, padding
+        self.symbols: tuple[str, ...] = (*special, *ordinary)
         self._numbers = {symbol: k for k, symbol in enumerate(self.symbols)}
+        self._long = any(len(symbol) > 1 for symbol in ordinary)
 
     def __len__(self) -> int:
         return len(self.symbols)
@@ -60,50 +128,96 @@ class Vocabulary:
         """The numbers of the symbols, (length,).
 
         Raises:
-            ValueError: naming the symbols that the vocabulary does not have.
+            ValueError: naming the symbols that the vocabulary does not have, if it has no
+                `unknown`; or for a text where words are expected.
         """
         symbols = list(text)
-        unknown = sorted(set(symbols) - self._numbers.keys())
-        if unknown:
+        strange = set(symbols) - self._numbers.keys()
+        if strange and isinstance(text, str) and self._long:
             raise ValueError(
-                f"{len(unknown)} symbols are not among the {len(self)} that are known:"
-                f" {' '.join(map(repr, unknown[:8]))}"
+                "a text was given, and the symbols of this vocabulary are words:"
+                " encode words(text), or list(text) if characters are meant"
             )
-        return np.array([self._numbers[symbol] for symbol in symbols], dtype=np.int64)
+        if strange and self.unknown is None:
+            raise ValueError(
+                f"{len(strange)} symbols are not among the {len(self)} that are known:"
+                f" {' '.join(map(repr, sorted(strange, key=str)[:8]))}"
+            )
+        other = -1 if self.unknown is None else self._numbers[self.unknown]
+        return np.array([self._numbers.get(symbol, other) for symbol in symbols], dtype=np.int64)
 
-    def decode(self, numbers: Sequence[int] | Array) -> str:
-        """The symbols of the numbers, joined."""
-        return "".join(self.symbols[k] for k in numbers)
+    def decode(self, numbers: Sequence[int] | Array, joiner: str = "") -> str:
+        """The symbols of the numbers, joined; padding is left out.
+
+        Args:
+            numbers: integers (length,).
+            joiner: what stands between two symbols: "" for characters, " " for words.
+
+        Raises:
+            ValueError: for numbers that are not in 0 ... V-1, or not one row of integers.
+        """
+        row = np.asarray(numbers)
+        if row.ndim != 1 or (row.size and row.dtype.kind not in "iu"):
+            raise ValueError(f"decode takes one row of integers; given {row.dtype} {row.shape}")
+        if row.size and not (row.min() >= 0 and row.max() < len(self)):
+            raise ValueError(
+                f"the symbols are numbered 0 ... {len(self) - 1}; given {row.min()} ... {row.max()}"
+            )
+        symbols = (self.symbols[k] for k in row.tolist())
+        return joiner.join(symbol for symbol in symbols if symbol != self.padding)
+
+    def to_json(self) -> dict[str, Any]:
+        """What `json.dump` can write and `from_json` makes this vocabulary of again."""
+        return {"symbols": list(self.symbols), "unknown": self.unknown, "padding": self.padding}
+
+    @classmethod
+    def from_json(cls, value: dict[str, Any] | Sequence[str]) -> Vocabulary:
+        """The vocabulary that `to_json` described; or of a plain list of symbols, in its order.
+
+        Raises:
+            ValueError: if the value describes no vocabulary.
+        """
+        parts = value if isinstance(value, dict) else {"symbols": value}
+        symbols = parts.get("symbols")
+        try:
+            vocabulary = cls(**{"symbols": None, "order": "given"} | parts)
+        except TypeError:
+            vocabulary = None
+        if vocabulary is None or not isinstance(symbols, list | tuple):
+            raise ValueError(
+                "a vocabulary is a list of strings, or has the keys symbols, unknown, padding;"
+                f" given {str(value)[:80]}"
+            )
+        if vocabulary.symbols != tuple(symbols):
+            raise ValueError(
+                "the symbols of a vocabulary are all different, padding and unknown first;"
+                f" given {str(value)[:80]}"
+            )
+        return vocabulary
 
     def __repr__(self) -> str:
-        return f"Vocabulary({len(self)} symbols: {''.join(self.symbols)[:40]!r} ...)"
+        shown = (" " if self._long else "").join(self.symbols)[:40]
+        return f"Vocabulary({len(self)} symbols: {shown!r} ...)"
 
 
-def split(numbers: Array, held_out: float = 0.1) -> tuple[Array, Array]:
-    """(the first part to train on, the last part to be judged by)."""
-    cut = len(numbers) - int(len(numbers) * held_out)
-    return numbers[:cut], numbers[cut:]
+def _check_arguments(special: list[str], min_count: int, max_size: int | None, order: str) -> None:
+    if len(set(special)) < len(special):
+        raise ValueError(f"unknown and padding are two symbols; given {special[0]!r} for both")
+    if order not in ORDERS:
+        raise ValueError(f"order is one of {', '.join(ORDERS)}; given {order!r}")
+    if min_count < 1:
+        raise ValueError(f"min_count is at least 1; given {min_count}")
+    if max_size is not None and max_size <= len(special):
+        raise ValueError(f"max_size {max_size} leaves no room beside {special}: make it larger")
 
 
-def sequential_batches(numbers: Array, B: int, T: int) -> Iterator[tuple[Array, Array]]:
-    """Yield (inputs, targets), each (T, B); every row carries on where it stopped in the last.
-
-    The text is cut into B pieces of equal length that are read side by side; targets are the
-    inputs one place later. So a recurrent state may be carried from batch to batch. The last batch
-    may have fewer steps; less than one row's length is left over at the end.
-
-    Raises:
-        ValueError: if the text is too short for B rows of two symbols.
-
-    >>> [(x.T.tolist(), y.T.tolist()) for x, y in sequential_batches(np.arange(8), B=1, T=4)]
-    [([[0, 1, 2, 3]], [[1, 2, 3, 4]]), ([[4, 5, 6]], [[5, 6, 7]])]
-    """
-    length = (len(numbers) - 1) // B  # steps in every row; the targets need one symbol more
-    if length < 1:
-        raise ValueError(
-            f"{len(numbers)} symbols are too few for {B} rows: use a longer text or a smaller batch"
-        )
-    inputs = numbers[: B * length].reshape(B, length)
-    targets = numbers[1 : B * length + 1].reshape(B, length)
-    for start in range(0, length, T):
-        yield inputs[:, start : start + T].T, targets[:, start : start + T].T
+def _chosen(counts: Counter[str], min_count: int, room: int | None, order: str) -> list[str]:
+    """The symbols that are frequent enough and fit, in order."""
+    kept = [symbol for symbol, count in counts.items() if count >= min_count]  # as they appeared
+    frequent = sorted(kept, key=lambda symbol: (-counts[symbol], symbol))[:room]
+    if order == "frequency":
+        return frequent
+    if order == "sorted":
+        return sorted(frequent)
+    chosen = set(frequent)
+    return [symbol for symbol in kept if symbol in chosen]
