@@ -19,6 +19,8 @@ from . import __version__, demo, nn
 from .check import Report, gradcheck
 from .data import manual, read_text
 from .draw import Drawing, DrawingError, draw
+from .experiments import TASKS
+from .experiments.run import run_task
 from .files import whole_file
 from .models import LAYERS, load_model
 from .modes import scope
@@ -37,7 +39,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         sys.stdout.reconfigure(errors="backslashreplace")  # to stop
     try:
         return int(arguments.run(arguments))
-    except (OSError, ValueError, MemoryError, DrawingError) as error:
+    except (OSError, ValueError, ImportError, MemoryError, DrawingError) as error:
         print(f"tinygrad-rnn {arguments.verb}: {_one_line(error)}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
@@ -100,8 +102,25 @@ def run_demo(arguments: argparse.Namespace) -> int:
 
 
 def run_train(arguments: argparse.Namespace) -> int:
-    """Step 1 and 5 of the demo."""
-    folder = _writable_folder(arguments.out)
+    """One experiment: step 1 and 5 of the demo for "characters", a run of `fit` for the others."""
+    if arguments.task == "characters":
+        return _train_characters(arguments)
+    task = TASKS[arguments.task](source=_path(arguments.data), seed=arguments.seed)
+    better = run_task(
+        task,
+        cell=arguments.cell or task.cell,
+        folder=_writable_folder(arguments.out or arguments.task),
+        epochs=arguments.epochs,
+        patience=arguments.patience,
+        seed=arguments.seed,
+        resume=arguments.resume,
+    )
+    return 0 if better else 1
+
+
+def _train_characters(arguments: argparse.Namespace) -> int:
+    arguments.cell = arguments.cell or "lstm"
+    folder = _writable_folder(arguments.out or "demo")
     model, vocabulary, history, held_out = demo.learn(
         _text(arguments), arguments.cell, _steps(arguments), arguments.seed
     )
@@ -196,6 +215,10 @@ def _text(arguments: argparse.Namespace) -> str:
     return manual() if arguments.text is None else read_text(arguments.text)
 
 
+def _path(text: str | None) -> Path | None:
+    return None if text is None else Path(text)
+
+
 def _steps(arguments: argparse.Namespace) -> int:
     return DEFAULT_STEPS[arguments.cell] if arguments.steps is None else arguments.steps
 
@@ -237,17 +260,14 @@ def _parser() -> argparse.ArgumentParser:
         )
         return sub
 
-    for name, run, text in (
-        ("demo", run_demo, "the whole tour in about a minute: train, sample, check, draw, keep"),
-        ("train", run_train, "train a character-level language model by truncated BPTT"),
-    ):
-        sub = verb(name, run, text)
-        _add_cell(sub)
-        sub.add_argument("--text", metavar="FILE", help="your UTF-8 text; default: Python's manual")
-        sub.add_argument("--steps", type=_positive, help="training steps (default: about a minute)")
-        sub.add_argument(
-            "--out", metavar="DIR", default="demo", help="folder for what is kept (default: demo)"
-        )
+    sub = verb("demo", run_demo, "the whole tour in a minute: train, sample, check, draw, keep")
+    _add_cell(sub)
+    sub.add_argument("--text", metavar="FILE", help="your UTF-8 text; default: Python's manual")
+    sub.add_argument("--steps", type=_positive, help="training steps (default: about a minute)")
+    sub.add_argument("--out", metavar="DIR", default="demo", help="folder to keep (default: demo)")
+
+    sub = verb("train", run_train, "train one experiment and judge it on held-out data")
+    _add_training(sub)
 
     sub = verb("sample", run_sample, "let a trained model write")
     sub.add_argument("model", metavar="DIR", help="the --out folder of demo or train")
@@ -284,6 +304,25 @@ def _parser() -> argparse.ArgumentParser:
     _add_sizes(sub, steps=5, hidden=4)
     sub.add_argument("--model", metavar="DIR", help="check a trained model instead of a fresh cell")
     return parser
+
+
+def _add_training(sub: argparse.ArgumentParser) -> None:
+    sub.add_argument(
+        "task",
+        metavar="TASK",
+        nargs="?",
+        choices=("characters", *TASKS),
+        default="characters",
+        help=f"characters (default), {', '.join(TASKS)}",
+    )
+    sub.add_argument("--cell", choices=tuple(LAYERS), help="which cell (default: the task's)")
+    sub.add_argument("--data", metavar="PATH", help="your own data, in the task's layout")
+    sub.add_argument("--epochs", type=_positive, help="passes over the data (default: the task's)")
+    sub.add_argument("--patience", type=_positive, help="stop after so many epochs without gain")
+    sub.add_argument("--resume", action="store_true", help="go on from the checkpoint in --out")
+    sub.add_argument("--text", metavar="FILE", help="characters: your UTF-8 text")
+    sub.add_argument("--steps", type=_positive, help="characters: training steps")
+    sub.add_argument("--out", metavar="DIR", help="folder to keep (default: the task's name)")
 
 
 def _add_cell(sub: argparse.ArgumentParser) -> None:

@@ -21,6 +21,7 @@ from .export import load_weights, save_weights
 from .modes import no_grad
 from .nn import Module
 from .optim import Adam, clip_grad_norm_
+from .schedule import Schedule, cosine
 
 
 @dataclass(frozen=True)
@@ -39,8 +40,8 @@ class Fit:
 
     Args:
         task, model: what is learned, and by whom.
-        epochs, lr: default: the task's. The learning rate warms up over the first epoch's steps
-            and falls along half a cosine to a fiftieth (Loshchilov & Hutter 2017).
+        epochs, lr: default: the task's.
+        schedule: of the learning rate, by epoch; default: half a cosine, down to a fiftieth.
         patience: stop after this many epochs without a better score; None: never.
         folder: where the checkpoint is kept; None: nowhere.
         seed: of the order of the batches.
@@ -55,6 +56,7 @@ class Fit:
         *,
         epochs: int | None = None,
         lr: float | None = None,
+        schedule: Schedule | None = None,
         patience: int | None = None,
         folder: Path | None = None,
         seed: int = 0,
@@ -62,6 +64,7 @@ class Fit:
         self.task, self.model, self.folder, self.seed = task, model, folder, seed
         self.epochs = task.epochs if epochs is None else epochs
         self.lr = task.lr if lr is None else lr
+        self.schedule = cosine(self.epochs, 0.02) if schedule is None else schedule
         self.patience = patience
         self.optimizer = Adam(model.parameters(), lr=self.lr)
         self.history: list[Epoch] = []
@@ -104,8 +107,7 @@ class Fit:
         """Called after every step; a progress bar overrides it."""
 
     def _rate(self, epoch: int) -> float:
-        half_cosine = 0.5 * (1 + np.cos(np.pi * epoch / self.epochs))
-        return float(self.lr * (0.02 + 0.98 * half_cosine))
+        return self.lr * self.schedule(epoch)
 
     @no_grad()
     def score(self, part: str) -> float:

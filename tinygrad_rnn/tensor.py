@@ -67,7 +67,7 @@ class Tensor(Arraylike):
         changed: when `data` was last replaced, on the clock that also numbers the nodes.
 
     Results of constants remember too, so that a drawing shows them; what should not be kept (a
-    running total, a long simulation) belongs into `no_grad()`, or is a number: `total += loss.item()`.
+    long simulation) belongs into `no_grad()`, and a running total is a number: `+= loss.item()`.
 
     `==` is identity, so tensors can be keys; compare values with `a.data == b.data`. The order
     comparisons (`<`, `>=`, ...) compare values and give plain boolean arrays.

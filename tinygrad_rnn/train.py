@@ -7,7 +7,6 @@ gradient stops at its edge (`detach`). Legend: `B` batch, `T` steps a block, `V`
 from __future__ import annotations
 
 import itertools
-import math
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -20,6 +19,7 @@ from . import optim
 from .arraylike import Array
 from .models import LanguageModel
 from .modes import no_grad
+from .schedule import cosine
 
 Batches = Iterable[tuple[Array, Array]]
 
@@ -59,13 +59,14 @@ def train(
         clip: the largest norm of the gradient (Pascanu et al. 2013).
     """
     optimizer = optim.Adam(model.parameters(), lr=lr)
+    falling = cosine(steps, 0.02)
     started, step = time.perf_counter(), 0
     for batches in epochs:
         state = None
         for x, y in batches:
             if step == steps:
                 return
-            optimizer.lr = lr * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * step / steps)))
+            optimizer.lr = lr * falling(step)
             scores, state = model(x, state)
             loss = F.cross_entropy(scores, y)
             optimizer.zero_grad()

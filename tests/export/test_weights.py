@@ -46,3 +46,39 @@ def test_a_failed_write_keeps_the_old_file(tmp_path, monkeypatch):
     with pytest.raises(OSError, match="No space left"):
         save_weights({"w": np.arange(9)}, path)
     assert load_weights(path)["w"].tolist() == [0, 1, 2]
+
+
+@pytest.mark.parametrize("ending", [".npz", ".safetensors"])
+def test_layouts_and_shapes_survive(tmp_path, ending):
+    if ending == ".safetensors":
+        pytest.importorskip("safetensors", reason="pip install 'tinygrad_rnn[io]'")
+    w = np.arange(6.0).reshape(2, 3)
+    state = {"w": w.T, "strided": w[:, ::2], "number": np.array(3.0), "empty": np.zeros((0, 2))}
+    state["half"] = w.astype(np.float32)[::-1]
+    save_weights(state, tmp_path / f"w{ending}")
+    loaded = load_weights(tmp_path / f"w{ending}")
+    assert list(loaded) == list(state) or set(loaded) == set(state)
+    for name, array in state.items():
+        assert loaded[name].shape == array.shape
+        assert loaded[name].dtype == array.dtype
+        np.testing.assert_array_equal(loaded[name], array)
+
+
+def test_safetensors_are_what_pytorch_writes(tmp_path):
+    torch = pytest.importorskip("torch", reason="the oracle")
+    files = pytest.importorskip("safetensors.torch", reason="pip install 'tinygrad_rnn[io]'")
+    theirs = torch.nn.LSTM(3, 4, num_layers=2, bidirectional=True).double()
+    files.save_file(theirs.state_dict(), tmp_path / "lstm.safetensors")
+    ours = tg.nn.LSTM(3, 4, num_layers=2, bidirectional=True)
+    ours.load_state_dict(load_weights(tmp_path / "lstm.safetensors"))
+    x = np.random.default_rng(0).standard_normal((5, 2, 3))
+    np.testing.assert_allclose(
+        ours(x)[0].data, theirs(torch.tensor(x))[0].detach().numpy(), rtol=1e-12, atol=1e-15
+    )
+
+
+def test_a_damaged_safetensors_file_is_refused(tmp_path):
+    pytest.importorskip("safetensors", reason="pip install 'tinygrad_rnn[io]'")
+    (tmp_path / "w.safetensors").write_bytes(b"nothing of the kind")
+    with pytest.raises(ValueError, match=r"w\.safetensors is not a \.safetensors file"):
+        load_weights(tmp_path / "w.safetensors")

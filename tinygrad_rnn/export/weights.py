@@ -25,7 +25,7 @@ def save_weights(state: Mapping[str, Array], path: str | Path) -> None:
         ModuleNotFoundError: for .safetensors without the package; the message says what to install.
     """
     kind = _ending(path)
-    arrays: Any = {name: np.ascontiguousarray(array) for name, array in state.items()}
+    arrays: Any = {name: np.asarray(array, order="C") for name, array in state.items()}
     with whole_file(path, "wb") as file:
         if kind == ".npz":
             np.savez(file, **arrays)
