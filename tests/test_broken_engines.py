@@ -94,7 +94,10 @@ def differentiable_inputs(name: str) -> list[int]:
 def broken_rule(monkeypatch, name, i, mutant):
     """From here on, rule i of the primitive is the mutant's."""
     op = PRIMITIVES[name]
-    if op.each is not None:
+    if op.rules:
+        wrong = partial(mutant, op.rules[i])
+        monkeypatch.setattr(op, "rules", (*op.rules[:i], wrong, *op.rules[i + 1 :]))
+    elif op.each is not None:
         right = op.each
         monkeypatch.setattr(
             op,
@@ -106,8 +109,17 @@ def broken_rule(monkeypatch, name, i, mutant):
             ),
         )
     else:
-        wrong = partial(mutant, op.rules[i])
-        monkeypatch.setattr(op, "rules", (*op.rules[:i], wrong, *op.rules[i + 1 :]))
+        together = op.backward
+
+        def one(g, out, *inputs, **attrs):
+            return together(g, *inputs, **attrs)[i]
+
+        def backward(g, *inputs, **attrs):
+            grads = list(together(g, *inputs, **attrs))
+            grads[i] = mutant(one, g, None, *inputs, **attrs)
+            return grads
+
+        monkeypatch.setattr(op, "backward", backward)
 
 
 @pytest.mark.parametrize("mutant", FIRST_ORDER, ids=lambda f: f.__name__)

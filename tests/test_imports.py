@@ -17,8 +17,8 @@ RANKS = [  # a module imports only from its own row or from an earlier one
     {"functional", "program"},
     {"derivatives", "check", "draw", "export"},
     {"nn"},
-    {"optim", "data", "models"},
-    {"train"},
+    {"optim", "data", "models", "schedule"},
+    {"train", "bptt", "fit", "experiments"},
     {"demo", "learn", "cli", "__main__"},
 ]
 CORE = {"modes", "arraylike", "tensor", "graph", "ops", "functional", "derivatives", "program"}

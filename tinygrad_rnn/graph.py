@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from .arraylike import raw
-from .modes import differentiating, enable_grad, mode
+from .modes import differentiating, enable_grad, mode, uncollected
 from .tensor import Node, Primitive, Tensor, demand_finite, fingerprints, numbered
 
 
@@ -79,7 +79,7 @@ def cotangents(
         node = out.node
         assert node is not None
         index, attrs = node.index, node.attrs
-        rules, value, inputs = _terms(out, node, recording)
+        pull, value, inputs = _terms(out, node, recording)
         if out.changed > index or node.fingerprints is not None:
             _refuse_changed(out, node)
         for i, x in enumerate(node.inputs):
@@ -89,7 +89,7 @@ def cotangents(
                 _refuse_changed(out, node)
             if not x._requires_grad or (leading is not None and x not in leading):
                 continue
-            contribution = _fit(rules[i](g, value, *inputs, **attrs), x, node, i)  # the chain rule
+            contribution = _fit(pull(i, g, value, inputs, attrs), x, node, i)  # the chain rule
             if "finite" in watching and type(contribution) is np.ndarray:
                 what = f"the gradient of {node.op.name} for input {i}"
                 demand_finite(contribution, what, node, {"g": g} | numbered(inputs))
@@ -107,13 +107,13 @@ def cotangents(
         yield leaf, _total(arrived.pop(leaf), leaf)
 
 
-def _terms(out: Tensor, node: Node, recording: bool) -> tuple[Sequence[Any], Any, Sequence[Any]]:
-    """What the chain rule needs at one node: (rules, out, inputs), as arrays or as Tensors."""
+def _terms(out: Tensor, node: Node, recording: bool) -> tuple[Any, Any, Sequence[Any]]:
+    """What the chain rule needs at one node: (pull, out, inputs), as arrays or as Tensors."""
     op = node.op
-    rules = op.rules_for(node.inputs)
+    pull = op.pull if op.backward is None else op.pull_jointly()
     if recording:
-        return [differentiating(node.scope)(rule) for rule in rules], out, node.inputs
-    return rules, out._data, [x._data if isinstance(x, Tensor) else x for x in node.inputs]
+        return differentiating(node.scope)(pull), out, node.inputs
+    return pull, out._data, [x._data if isinstance(x, Tensor) else x for x in node.inputs]
 
 
 def _leading_to(goals: Sequence[Tensor], output: Tensor) -> set[Tensor]:
@@ -232,6 +232,7 @@ def seed_of(output: Tensor, grad: ArrayLike | Tensor | None) -> Any:
     return seed
 
 
+@uncollected()
 def backward(output: Tensor, grad: ArrayLike | None = None) -> None:
     """`Tensor.backward`: add dL/d(leaf) to `.grad` of every leaf that requires grad."""
     for tensor, g in cotangents(output, raw(seed_of(output, grad))):

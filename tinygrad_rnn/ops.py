@@ -223,7 +223,7 @@ def sum_of_products(*pairs, items):
 
 
 sum_of_products.gradients(
-    each=lambda i, g, out, *pairs, items: pairs[i + 1] @ g.T if i % 2 == 0 else pairs[i - 1] @ g
+    each=lambda i, g, out, pairs, items: pairs[i + 1] @ g.T if i % 2 == 0 else pairs[i - 1] @ g
 )
 
 
@@ -233,7 +233,7 @@ def contracted(*operands, subscripts):
     return np.einsum(subscripts, *operands)
 
 
-def _einsum_gradient(i: int, g: Any, out: Any, *operands: Any, subscripts: str) -> Any:
+def _einsum_gradient(i: int, g: Any, out: Any, operands: Any, subscripts: str) -> Any:
     """Another einsum: the output and the other operands on the left, this one on the right.
 
     A letter that stands only in this operand was summed (ones bring it back); one that stands in it
@@ -436,19 +436,17 @@ def astype(x, *, dtype):
 astype.gradients(lambda g, out, x, dtype: g.astype(x.dtype))
 
 
-@primitive(name="concatenate")
+def _apart(g: Any, *xs: Any, axis: int) -> list[Any]:
+    """The pieces of g that belong to each of the joined arrays."""
+    before = (slice(None),) * (axis % g.ndim)
+    stops = np.cumsum([x.shape[axis] for x in xs]).tolist()
+    return [g[(*before, slice(b - x.shape[axis], b))] for x, b in zip(xs, stops, strict=True)]
+
+
+@primitive(name="concatenate", backward=_apart)
 def joined(*xs, axis):
     """The arrays one after the other along an axis."""
     return np.concatenate(xs, axis=axis)
-
-
-def _joined_gradient(i: int, g: Any, out: Any, *xs: Any, axis: int) -> Any:
-    lengths = [x.shape[axis] for x in xs[: i + 1]]
-    stop = int(np.sum(lengths))
-    return g[(slice(None),) * (axis % g.ndim) + (slice(stop - lengths[-1], stop),)]
-
-
-joined.gradients(each=_joined_gradient)
 
 
 @primitive(name="split")
@@ -477,17 +475,20 @@ def reassembled(*gs, items, cuts, axis, shape):
 
 
 reassembled.gradients(
-    each=lambda i, g, out, *gs, items, cuts, axis, shape: part(g, k=items[i], cuts=cuts, axis=axis)
+    each=lambda i, g, out, gs, items, cuts, axis, shape: part(g, k=items[i], cuts=cuts, axis=axis)
 )
 
 
-@primitive(name="stack")
+def _unstacked(g: Any, *xs: Any, axis: int) -> list[Any]:
+    """The slices of g along the axis along which the arrays were stacked."""
+    before = (slice(None),) * (axis % g.ndim)
+    return [g[(*before, k)] for k in range(len(xs))]
+
+
+@primitive(name="stack", backward=_unstacked)
 def stacked(*xs, axis):
     """The arrays side by side along a new axis."""
     return np.stack(xs, axis=axis)
-
-
-stacked.gradients(each=lambda i, g, out, *xs, axis: g[(slice(None),) * (axis % g.ndim) + (i,)])
 
 
 # ---------------------------------------------------------------- indexing
@@ -529,7 +530,7 @@ def _is_basic(index: Any) -> bool:
 _BASIC = frozenset([int, slice, type(None), type(Ellipsis)])
 
 
-scatter.gradients(each=lambda i, g, out, *gs, items, shape: g[items[i]])
+scatter.gradients(each=lambda i, g, out, gs, items, shape: g[items[i]])
 
 
 for _name, _op in list(globals().items()):

@@ -298,19 +298,34 @@ class Primitive:
     def gradients(
         self, *rules: Callable[..., Any] | None, each: Callable[..., Any] | None = None
     ) -> Primitive:
-        """Declare one rule per input, or, for any number of inputs, `each(i, g, out, *inputs)`."""
+        """Declare one rule per input, or, for any number of inputs, `each(i, g, out, inputs)`."""
         self.rules = rules
         self.each = each
         self.covers = -1 if None in rules else len(rules)
         return self
 
-    def rules_for(self, inputs: Sequence[Any]) -> Sequence[Any]:
-        """One rule per input, of one call with these inputs."""
-        if self.backward is not None:
-            return _jointly(self.backward, self.name, len(inputs))
+    def pull(self, i: int, g: Any, out: Any, inputs: Sequence[Any], attrs: dict[str, Any]) -> Any:
+        """dL/d(input i), by its rule, from g = dL/d(out)."""
         if self.each is not None:
-            return [functools.partial(self.each, i) for i in range(len(inputs))]
-        return self.rules
+            return self.each(i, g, out, inputs, **attrs)
+        return self.rules[i](g, out, *inputs, **attrs)  # type: ignore[misc]
+
+    def pull_jointly(self) -> Callable[..., Any]:
+        """The same as `pull` by the hand-written `backward`, for one visit: it is called once."""
+        found: list[Any] = []
+
+        def pull(i: int, g: Any, out: Any, inputs: Sequence[Any], attrs: dict[str, Any]) -> Any:
+            if not found:
+                grads = self.backward(g, *inputs, **attrs)  # type: ignore[misc]
+                found.extend(grads if isinstance(grads, (tuple, list)) else (grads,))
+                if len(found) != len(inputs):
+                    raise ValueError(
+                        f"the backward of {self.name} returned {len(found)} gradients for"
+                        f" {len(inputs)} inputs: return one for each"
+                    )
+            return found[i]
+
+        return pull
 
     def __call__(self, *inputs: Any, **attrs: Any) -> Any:
         if len(inputs) > self.arity:
@@ -365,7 +380,9 @@ class Primitive:
         return False
 
     def _demand_rules(self, inputs: tuple[Any, ...]) -> None:
-        rules = (*self.rules_for(inputs), *[None] * len(inputs))
+        if self.each is not None or self.backward is not None:
+            return
+        rules = (*self.rules, *[None] * len(inputs))
         for i, x in enumerate(inputs):
             if rules[i] is None and isinstance(x, Tensor) and x._requires_grad:
                 raise TypeError(
@@ -430,24 +447,6 @@ def _signature(forward: Callable[..., Any]) -> tuple[int, tuple[str, ...]]:
     if any(p.kind is p.VAR_POSITIONAL for p in parameters):
         return sys.maxsize, names
     return sum(p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD) for p in parameters), names
-
-
-def _jointly(backward: Callable[..., Any], name: str, n: int) -> list[Callable[..., Any]]:
-    """n rules, for one visit of the walk, that call one function for all gradients once."""
-    found: list[Any] = []
-
-    def rule(i: int, g: Any, out: Any, *inputs: Any, **attrs: Any) -> Any:
-        if not found:
-            grads = backward(g, *inputs, **attrs)
-            found.extend(grads if isinstance(grads, (tuple, list)) else (grads,))
-            if len(found) != n:
-                raise ValueError(
-                    f"the backward of {name} returned {len(found)} gradients for {n} inputs:"
-                    " return one for each"
-                )
-        return found[i]
-
-    return [functools.partial(rule, i) for i in range(n)]
 
 
 # ---------------------------------------------------------------- small helpers

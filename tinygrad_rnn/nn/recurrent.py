@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, DTypeLike
 
 from ..arraylike import Array, raw
 from ..functional import concatenate, dropout, stack, swapaxes
-from ..modes import scope
+from ..modes import scope, uncollected
 from ..ops import where
 from ..tensor import label
 from .cells import _GRU, _LSTM, _RNN, Bias, State, _known_activation, _Recurrent, label_input
@@ -108,6 +108,7 @@ class _Layer(_Recurrent):
                 x = dropout(x, self.dropout, self.training, rng=self.rng)
         return x, last
 
+    @uncollected()
     def _run(self, x: Any, state: State, suffix: str, inside: Array | None) -> tuple[Any, State]:
         """One layer in one direction: (T, B, D) to (T, B, H), and the last state."""
         T = x.shape[0]
