@@ -1,4 +1,4 @@
-"""One experiment from the command line: train, keep the best, judge it on held-out data, write down."""
+"""One experiment from the command line: train, keep the best, judge it, and write it all down."""
 
 from __future__ import annotations
 
