@@ -5,8 +5,8 @@ import pytest
 
 import tinygrad_rnn as tg
 from tinygrad_rnn import functional as F
-from tinygrad_rnn.experiments.task import Task, batches
 from tinygrad_rnn.fit import Fit
+from tinygrad_rnn.task import Task, batches
 
 
 class Line(Task):

@@ -18,7 +18,9 @@ RANKS = [  # a module imports only from its own row or from an earlier one
     {"derivatives", "check", "draw", "export"},
     {"nn"},
     {"optim", "data", "models", "schedule"},
-    {"train", "bptt", "fit", "experiments"},
+    {"bptt", "task"},
+    {"train", "fit"},
+    {"experiments"},
     {"demo", "learn", "cli", "__main__"},
 ]
 CORE = {"modes", "arraylike", "tensor", "graph", "ops", "functional", "derivatives", "program"}

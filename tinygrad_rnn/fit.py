@@ -16,12 +16,12 @@ from typing import Any
 import numpy as np
 
 from .arraylike import Array
-from .experiments.task import Task
 from .export import load_weights, save_weights
 from .modes import no_grad
 from .nn import Module
 from .optim import Adam, clip_grad_norm_
 from .schedule import Schedule, cosine
+from .task import Task
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,37 @@
 """The experiments of the study notes: `tinygrad-rnn train TASK` runs one."""
 
+from ..task import Task
+from .activity import Activity
+from .bot import Bot
+from .caption import Caption
+from .digits import Digits
+from .language import Words
 from .memory import Adding
-from .task import Task
+from .overfitting import Overfitting
+from .recall import Copy, Order
+from .reviews import Sentiment, Spam
+from .series import Sound, Sunspots
+from .tagging import Dna, Tagging
+from .translate import Dates, Numbers, NumbersPlain
 
-TASKS: dict[str, type[Task]] = {task.name: task for task in (Adding,)}
+_ALL: tuple[type[Task], ...] = (
+    Sentiment,
+    Spam,
+    Digits,
+    Tagging,
+    Dna,
+    Activity,
+    Dates,
+    Numbers,
+    NumbersPlain,
+    Bot,
+    Caption,
+    Words,
+    Sunspots,
+    Sound,
+    Adding,
+    Copy,
+    Order,
+    Overfitting,
+)
+TASKS: dict[str, type[Task]] = {task.name: task for task in _ALL}

@@ -16,8 +16,8 @@ from ..arraylike import Array
 from ..modes import no_grad
 from ..nn import Linear, Module
 from ..ops import tanh
+from ..task import LAYERS, Task, batches
 from ..tensor import Tensor
-from .task import LAYERS, Task, batches
 
 # kind: (steps down, steps right, growth of the half side) in a frame
 MOTIONS = {

@@ -18,8 +18,8 @@ from ..data import Vocabulary, pad_sequences
 from ..modes import no_grad
 from ..nn import Embedding, Linear, Module
 from ..ops import tanh
+from ..task import LAYERS, Task, batches
 from ..tensor import Tensor
-from .task import LAYERS, Task, batches
 
 COLOURS = ("red", "green", "blue")  # the three channels of a picture
 SHAPES = {

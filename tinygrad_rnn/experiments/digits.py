@@ -13,9 +13,9 @@ from .. import functional as F
 from ..arraylike import Array
 from ..data import shuffled_split
 from ..nn import Module
+from ..task import Task, batches
 from ..tensor import Tensor
 from .memory import LastStep
-from .task import Task, batches
 
 SHADES = " .:*#"
 

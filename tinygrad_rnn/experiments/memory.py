@@ -11,8 +11,8 @@ import numpy as np
 from .. import functional as F
 from ..arraylike import Array
 from ..nn import Linear, Module
+from ..task import LAYERS, Task, batches
 from ..tensor import Tensor
-from .task import LAYERS, Task, batches
 
 
 class LastStep(Module):

@@ -14,10 +14,11 @@ import numpy as np
 
 from .. import functional as F
 from ..arraylike import Array
+from ..fit import Fit
 from ..modes import no_grad
 from ..nn import Dropout, Linear, Module
+from ..task import LAYERS, Task, batches
 from ..tensor import Tensor
-from .task import LAYERS, Task, batches
 
 Rates = tuple[float, float, float]  # dropout of the inputs, of h along time, of the last h
 Scores = tuple[float, float, float]  # training and validation at the end; test at the best epoch
@@ -104,8 +105,6 @@ class Overfitting(Task):
 
     def trained(self, cell: str, rates: Rates) -> Scores:
         """The cross-entropies of another model, trained as long and from the same seed."""
-        from ..fit import Fit  # fit imports this package
-
         rng = np.random.default_rng([self.seed, 1])
         model = Dropped(cell, self.D, self.H, rates, rng)
         run = Fit(self, model, seed=self.seed)

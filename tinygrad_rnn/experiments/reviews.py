@@ -25,8 +25,8 @@ from ..data import (
     words,
 )
 from ..nn import Embedding, Linear, Module
+from ..task import LAYERS, Task, batches
 from ..tensor import Tensor
-from .task import LAYERS, Task, batches
 
 Examples = tuple[list[str], list[str]]  # texts, labels
 FREQUENT: dict[str, Any] = {"min_count": 2, "max_size": 5000}  # every other symbol is <unk>

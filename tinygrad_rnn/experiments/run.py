@@ -15,7 +15,7 @@ import numpy as np
 from ..export import save_weights
 from ..files import whole_file
 from ..fit import Epoch, Fit
-from .task import Task
+from ..task import Task
 
 
 class ShownFit(Fit):

@@ -18,8 +18,8 @@ from ..arraylike import Array
 from ..data import read_series, read_text, read_wav, sliding_windows
 from ..modes import no_grad
 from ..nn import Linear, Module
+from ..task import LAYERS, Task, batches
 from ..tensor import Tensor
-from .task import LAYERS, Task, batches
 
 # Sunspot numbers, yearly means 1700 ... 2008 (version 1): the public-domain series of the US
 # National Geophysical Data Center, as statsmodels 0.15.0 ships it (datasets/sunspots).

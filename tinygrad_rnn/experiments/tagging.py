@@ -28,10 +28,11 @@ from ..data import (
     read_fasta,
     shuffled_split,
 )
+from ..fit import Fit
 from ..modes import no_grad
 from ..nn import Embedding, Linear, Module
+from ..task import LAYERS, Task
 from ..tensor import Tensor
-from .task import LAYERS, Task
 
 Tagged = tuple[list[Sequence[str]], list[Sequence[str]]]  # sequences of symbols, and of their tags
 
@@ -202,8 +203,6 @@ class Tagging(Task):
 
     def one_way(self, cell: str) -> float:
         """The test score of a net that reads forward only, 2 H wide, with the same settings."""
-        from ..fit import Fit
-
         rng = np.random.default_rng([self.seed, 1])
         net = Tagger(cell, len(self.symbols), 2 * self.H, len(self.tags), rng, both=False)
         run = Fit(self, net, seed=self.seed)

@@ -5,6 +5,7 @@ Legend: `B` batch, `S` steps of the memory, `T` queries, `Q` and `M` widths, `H`
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from typing import Any
 
@@ -69,7 +70,7 @@ class DotAttention(Attention):
             raise ValueError(
                 f"dot-product attention needs equal widths; given {query.shape} and {memory.shape}"
             )
-        return query @ memory.swapaxes(-1, -2) / np.sqrt(memory.shape[-1])
+        return query @ memory.swapaxes(-1, -2) / math.sqrt(memory.shape[-1])
 
 
 class AdditiveAttention(Attention):
