@@ -1,8 +1,9 @@
 """Compare a gradient with the truth, and say what is wrong with it.
 
 Read in this order: `gradcheck.py`, the public function and its stages; `subject.py`, what is
-checked; `setting.py` and `oracle.py`, where the truth comes from; `contract.py` and `direction.py`,
-the stages; `excuses.py`, when a difference is no mistake; `report.py`.
+checked; `setting.py`, `jumps.py` and `oracle.py`, where the truth comes from; `contract.py`,
+`compare.py` and `direction.py`, the stages; `search.py`, where it is wrong; `rounding.py` and
+`kinks.py`, when a difference is no mistake; `report.py`.
 """
 
 from .gradcheck import gradcheck

@@ -32,7 +32,7 @@ def contract(
     arriving = setting.cotangents(v)
     returned = run.walk(arriving)
     _cotangents_untouched(arriving, setting.cotangents(v), report)
-    if report:
+    if report.stage is None:
         _inputs_untouched(setting, run, "backward", report)
     per_input = arranged(setting.inputs, returned)
     if per_input is None:
@@ -45,7 +45,7 @@ def contract(
         g = _in_form(setting, per_input[r.index], r)
         if g is not None:
             gradients[r.index] = np.array(g)
-    if not report:
+    if report.stage is not None:
         return None
     trial = Trial(setting, oracle, run, v, gradients)
     _connected(trial, per_input, report)
@@ -148,14 +148,15 @@ def _connected(trial: Trial, grads: Sequence[Any], report: Report) -> None:
     for r in report.results:
         if grads[r.index] is not None:
             continue
-        slope = trial.slope(r.index, np.random.default_rng(report.seed).standard_normal(r.shape))
+        u = np.random.default_rng(report.seed).standard_normal(r.shape)
+        slope = trial.slope(r.index, u * trial.setting.free(r.index))
         if np.sum(np.abs(trial.v * slope.values)) > trial.blur(slope):
             r.fail(
                 "contract",
                 f"no gradient arrives, yet the result changes with {r.name}: an operation between"
                 " them is not recorded (a plain NumPy call, .numpy(), .detach(), no_grad())",
             )
-        else:
+        elif np.all(trial.setting.free(r.index)):
             r.notes.append("the result does not depend on it")
 
 

@@ -10,7 +10,7 @@ an f whose every operation is analytic along the way (`np.abs` is not, `np.where
 is), which `choose` verifies. Where it is not, central differences extrapolated to h = 0 stand in
 (Richardson 1911), and say themselves how well they see.
 
-Read next: `direction.py`, which compares with this.
+Read next: `compare.py`, which compares with this.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ..arraylike import Array
+from .jumps import hold_jumps
 from .setting import EPS, Setting
 from .subject import Run
 
@@ -66,6 +67,13 @@ class Trial(NamedTuple):
     def pull(self, v: Array) -> dict[int, Array]:
         """The gradients under test for another dL/dy."""
         return self.setting.pull(self.run, v)
+
+    def elsewhere(self, setting: Setting) -> Trial:
+        """The same comparison in another setting."""
+        with np.errstate(all="ignore"):
+            run = setting.run()
+            gradients = setting.pull(run, self.v)
+        return self._replace(setting=setting, run=run, gradients=gradients)
 
     def blur(self, slope: Slope) -> float:
         """How far <v, J u> may be off by the oracle's own estimate, a hundredfold."""
@@ -143,24 +151,39 @@ RICHARDSON = Oracle("Richardson differences", richardson, 1e-8, 1e-8, "")
 
 
 def choose(setting: Setting, rng: np.random.Generator) -> Oracle:
-    """The complex step where f is complex-safe, else Richardson, with the reason."""
+    """The complex step where f is complex-safe, else Richardson, with the reason.
+
+    Where f is not, because it jumps in some entries, those are left out (`setting.held`).
+    """
     steps = {
         i: rng.standard_normal(setting.inputs[i].shape) * setting.scale(i) for i in setting.checked
     }
     why = unsafe(setting, steps)
+    if why and hold_jumps(setting):
+        steps = {i: u * setting.free(i) for i, u in steps.items()}
+        why = unsafe(setting, steps)
+    if why:
+        was = [size(there) for there in setting.shrunk() if not unsafe(there, steps)]
+        why = unsafe(setting, steps, max(was)) if was else why
     if not why:
         return COMPLEX32 if setting.single else COMPLEX
     found = richardson(setting, steps)
-    size = float(np.sum(np.abs(found.values))) or 1.0
-    digits = -math.log10(min(1.0, max(float(np.sum(found.error)) / size, EPS)))
+    total = float(np.sum(np.abs(found.values))) or 1.0
+    digits = -math.log10(min(1.0, max(float(np.sum(found.error)) / total, EPS)))
     return RICHARDSON._replace(sees=f"sees {digits:.0f} digits; no complex step, because {why}")
 
 
-def unsafe(setting: Setting, steps: Steps) -> str:
+def size(setting: Setting) -> float:
+    """The largest entry of y."""
+    return float(np.max(np.abs(setting.y), initial=0.0))
+
+
+def unsafe(setting: Setting, steps: Steps, was: float = 0.0) -> str:
     """Why the complex step of f cannot be trusted, in words; empty if it can.
 
     f at x + ih u must keep its real part, and its imaginary part must lie (roughly) between the
     one-sided differences: `np.abs` loses it, `np.sign` and `np.conj` give a wrong one, in silence.
+    `was` is the size of y where it was not yet saturated: rounding is relative to that.
     """
     try:
         z, tiny = _complex_values(setting, steps)
@@ -168,23 +191,23 @@ def unsafe(setting: Setting, steps: Steps) -> str:
         return "it drops imaginary parts (writing into np.zeros or float() does that)"
     except Exception as error:  # whatever f says to complex numbers: it is not at fault
         return f"it cannot take complex numbers ({type(error).__name__}: {error!s:.60})"
-    size = np.max(np.abs(setting.y), initial=0.0)
+    room = (1e-3 if setting.single else 1e-8) * size(setting) + 1e-13 * was
     slope = z.imag / tiny
-    if not np.all(np.abs(z.real - setting.y) <= (1e-3 if setting.single else 1e-8) * size):
+    if not np.all(np.abs(z.real - setting.y) <= room):
         return "its real part changes at complex numbers"
     if not np.all(np.isfinite(slope)):
         return "it is not finite at complex numbers"
-    if any(_roughly(setting, steps, slope, h) for h in (1e-5, 1e-7, 1e-4, 1e-3)):
+    if any(_roughly(setting, steps, slope, h, was) for h in (1e-5, 1e-7, 1e-4, 1e-3)):
         return ""
     return "its imaginary part is not its derivative (np.abs, np.sign, np.conj do that)"
 
 
-def _roughly(setting: Setting, steps: Steps, slope: Array, h: float) -> bool:
+def _roughly(setting: Setting, steps: Steps, slope: Array, h: float, was: float) -> bool:
     """Whether slope lies between the right and the left differences, as far as they can see."""
     with np.errstate(all="ignore"):
         right = (setting.at(setting.moved(steps, h)) - setting.y) / h
         left = (setting.y - setting.at(setting.moved(steps, -h))) / h
-        noise = (1e-6 if setting.single else 1e-14) * np.max(np.abs(setting.y), initial=0.0) / h
+        noise = (1e-6 if setting.single else 1e-14) * max(was, size(setting)) / h
         room = 1e-3 * np.max(np.abs(slope)) + noise
         below = slope < np.minimum(right, left) - room
         above = slope > np.maximum(right, left) + room

@@ -19,9 +19,10 @@ class Result:
 
     Attributes:
         name, shape: the input's; `index` is its place among the arguments of f.
-        verdict: "right", "wrong", or "not compared" (an earlier stage failed).
+        verdict: "right", "wrong", or "not compared": an earlier stage failed, or it could not be
+            decided here, and a note says why.
         stage: where it went wrong: "contract", "linearity" or "direction"; None if it did not.
-        digits: how many digits of the gradient agree with the truth; None if not compared.
+        digits: how many digits of the gradient agree with the truth; None if that cannot be said.
         yours, true: the gradient that was computed and the true one, for the random dL/dy of this
             check; of a large input only the entries that were looked at (the others are nan).
         worst: the index of the entry that is furthest off.
@@ -97,7 +98,7 @@ class Report:
         return min(failed, key=STAGES.index) if failed else None
 
     def __bool__(self) -> bool:
-        return self.stage is None
+        return not self.problems and all(r.verdict == "right" for r in self.results)
 
     def __getitem__(self, name: str) -> Result:
         """The result for the input of that name."""
@@ -110,7 +111,7 @@ class Report:
         """Returns the report if every gradient is right.
 
         Raises:
-            AssertionError: with the report as its text.
+            AssertionError: with the report as its text; also if something could not be compared.
         """
         if not self:
             raise AssertionError("\n" + str(self))
@@ -126,7 +127,9 @@ class Report:
         what = "gradient" if self.order == 1 else "first and second derivatives"
         if self:
             return f"{self.function}: {what} right"
-        stage = self.stage or STAGES[0]
+        stage = self.stage
+        if stage is None:
+            return f"{self.function}: {what} NOT COMPARED everywhere: no verdict"
         return f"{self.function}: {what} WRONG (found at stage {STAGES.index(stage) + 1}, {stage})"
 
     def reasons(self) -> Iterator[str]:

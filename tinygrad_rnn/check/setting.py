@@ -6,7 +6,8 @@ Read next: `oracle.py`, which differentiates f at this point.
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -33,6 +34,7 @@ class Setting:
     ) -> None:
         self.subject, self.inputs, self.names = subject, list(inputs), list(names)
         self.checked = list(checked)
+        self.held: dict[int, Array] = {}  # entries that are not compared: f jumps there
         outputs = subject.values(copied(inputs))
         self.floating = [k for k, y in enumerate(outputs) if y.dtype.kind in "fc"]
         self.templates = outputs
@@ -74,15 +76,39 @@ class Setting:
 
     def elsewhere(self, change: Callable[[Array], Array]) -> Setting:
         """The same f, with every floating input changed."""
+        return self.there([np.asarray(change(x)) if is_floating(x) else x for x in self.inputs])
+
+    def there(self, inputs: Sequence[Any]) -> Setting:
+        """The same f at other inputs."""
         other = copy.copy(self)
-        other.inputs = [np.asarray(change(x)) if is_floating(x) else x for x in self.inputs]
+        other.inputs = list(inputs)
         with np.errstate(all="ignore"):
             other.y = self.at(copied(other.inputs))
         return other
 
+    def shrunk(self) -> Iterator[Setting]:
+        """The same f nearer to 0, where what is saturated here is not, if f takes that."""
+        for factor in (4.0**-1, 4.0**-2, 4.0**-4, 4.0**-8, 0.0):
+            try:
+                there = self.elsewhere(partial(np.multiply, factor))
+            except Exception:  # f promised nothing about other inputs
+                continue
+            if np.all(np.isfinite(there.y)):
+                yield there
+
     def scale(self, i: int) -> float:
         """How large the entries of input i are; 1 for zeros."""
         return float(np.max(np.abs(self.inputs[i]), initial=0.0)) or 1.0
+
+    def nudge(self, i: int) -> Array:
+        """A step of a billionth of each entry of input i; of equal entries no two the same."""
+        size = np.abs(self.inputs[i])
+        ramp = np.linspace(2.0, 1.0, size.size).reshape(size.shape)
+        return 2.0**-30 * np.where(size == 0, self.scale(i), size) * ramp
+
+    def free(self, i: int) -> Array:
+        """Which entries of input i are compared, as a mask."""
+        return ~self.held.get(i, np.zeros(self.inputs[i].shape, dtype=bool))
 
     # ------------------------------------------------------------ one vector and many arrays
     def _flat(self, outputs: Sequence[Array]) -> Array:
