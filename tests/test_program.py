@@ -93,3 +93,24 @@ def test_numbers_are_short():
     assert short(np.array([1.0, -2.0, 1 / 3])) == "1 -2 0.333"
     assert short(np.full(16, 0.5)) == "|·| 2"
     assert short(np.array([])) == "empty"
+
+
+def test_a_cut_is_a_leaf_that_says_where_its_values_come_from():
+    cell = tg.nn.RNNCell(2, 3, rng=0)
+    x = np.ones((1, 2))
+    h = cell(x)
+    cut = h.detach()
+    later = (cell(x, cut) ** 2).sum() + h.sum()
+    graph = Graph(later)
+    (line,) = [line for line in graph.nodes if line.kind == "cut"]
+    assert graph.cuts() == {line.number: graph.number(h)}
+    assert f"cut from n{graph.number(h)}" in graph.listing()
+    assert f'class="cut from-n{graph.number(h)} to-n{line.number}"' in tg.draw(later).source
+
+
+def test_a_cut_keeps_no_past_alive():
+    x = tg.Tensor([1.0], requires_grad=True)
+    cut = (x * 2).detach()
+    assert cut.cut() is None
+    assert "cut" in Graph(cut * x).listing()
+    assert tg.Tensor([1.0]).detach().cut is None

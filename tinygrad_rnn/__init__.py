@@ -6,7 +6,7 @@ RNN, LSTM and GRU are made of primitive operations, so back-propagation through 
 Read in this order: `tensor.py`, `graph.py`, `ops.py`, `check/`, `nn/recurrent.py`.
 """
 
-from . import data, functional, nn, optim
+from . import bptt, data, functional, nn, optim
 from .check import Report, gradcheck
 from .derivatives import hessian, hvp, jacobian, jvp, vjp
 from .draw import Drawing, draw

@@ -61,12 +61,15 @@ class Line:
 
     @property
     def kind(self) -> str:
-        """ "op", or what sort of leaf: "parameter" (needs a gradient), "input", "constant"."""
+        """ "op", or what sort of leaf: "parameter" (needs a gradient), "cut" (off a graph, by
+        `detach()`), "input", "constant"."""
         if self.op is not None:
             return "op"
         if self.tensor is None:
             return "constant"
-        return "parameter" if self.tensor.requires_grad else "input"
+        if self.tensor.requires_grad:
+            return "parameter"
+        return "input" if self.tensor.cut is None else "cut"
 
 
 class Gradients(NamedTuple):
@@ -133,6 +136,15 @@ class Graph:
         leaves = len(self.nodes) - len(made)
         return f"Graph({len(made)} operations, {leaves} leaves, {len(steps)} time steps)"
 
+    def cuts(self) -> dict[int, int | None]:
+        """For every line that was cut off the line it was cut from; None if that is not here.
+
+        Values went over the cut, and no gradient comes back: truncated BPTT.
+        """
+        leaves = [line for line in self.nodes if line.kind == "cut"]
+        sources = {line.number: line.tensor.cut() for line in leaves}  # type: ignore[union-attr, misc]
+        return {n: self._numbers.get(x) if x is not None else None for n, x in sources.items()}
+
     def uses(self) -> dict[int, list[tuple[int, int]]]:
         """For every line the (line, argument) pairs that it goes into."""
         users: dict[int, list[tuple[int, int]]] = {line.number: [] for line in self.nodes}
@@ -174,6 +186,7 @@ class Graph:
             raise ValueError(f'listing shows "shape", "value" and "grad"; given {sorted(unknown)}')
         grads = self.gradients().lines if "grad" in show else {}
         width = len(f"n{len(self.nodes) - 1}")
+        cuts = self.cuts()
         rows: list[str] = []
         scope: tuple[str | Step, ...] = ()
         for line in self.nodes:
@@ -185,6 +198,9 @@ class Graph:
             columns += [short(line.value)] if "value" in show else []
             columns += [f"grad {short(grads.get(line.number))}"] if "grad" in show else []
             columns += ["requires grad"] if line.kind == "parameter" else []
+            if line.number in cuts:
+                source = cuts[line.number]
+                columns.append("cut" if source is None else f"cut from n{source}")
             rows.append("  ".join(columns))
         return "\n".join(rows)
 

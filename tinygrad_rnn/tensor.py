@@ -13,6 +13,7 @@ import functools
 import inspect
 import itertools
 import sys
+import weakref
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar
 
@@ -65,6 +66,8 @@ class Tensor(Arraylike):
         grad: None, or a plain array of the tensor's shape, filled by `backward()`.
         node: None for a leaf (parameter, input), else the `Node` it came from.
         changed: when `data` was last replaced, on the clock that also numbers the nodes.
+        cut: for what `detach()` cut off a graph, a weak reference to where; for drawings. Weak, so
+            a cut keeps nothing of the past alive.
 
     Results of constants remember too, so that a drawing shows them; what should not be kept (a
     long simulation) belongs into `no_grad()`, and a running total is a number: `+= loss.item()`.
@@ -82,7 +85,7 @@ class Tensor(Arraylike):
     array([2., 4.])
     """
 
-    __slots__ = ("__weakref__", "_data", "_requires_grad", "changed", "grad", "name", "node")
+    __slots__ = ("__weakref__", "_data", "_requires_grad", "changed", "cut", "grad", "name", "node")
 
     learned: ClassVar[bool] = False  # True for the Parameters of modules
     _data: Array
@@ -91,6 +94,7 @@ class Tensor(Arraylike):
     node: Node | None
     name: str | None
     changed: int
+    cut: weakref.ref[Tensor] | None
 
     def __init__(
         self,
@@ -113,6 +117,7 @@ class Tensor(Arraylike):
         self.node = None
         self.name = name
         self.changed = 0
+        self.cut = None
         self._requires_grad = False
         self.requires_grad = requires_grad
 
@@ -171,7 +176,9 @@ class Tensor(Arraylike):
 
     def detach(self) -> Tensor:
         """The same values (and array) with no memory: gradients stop here."""
-        return _result(self._data, None, False)
+        out = _result(self._data, None, False)
+        out.cut = weakref.ref(self) if self._requires_grad else None
+        return out
 
     def backward(self, grad: ArrayLike | None = None) -> None:
         """Add dL/d(leaf) to `.grad` of every leaf that requires grad; L is this tensor.
@@ -257,6 +264,7 @@ def _result(data: Array, node: Node | None, requires_grad: bool) -> Tensor:
     out.grad = None
     out.name = None
     out.changed = 0
+    out.cut = None
     return out
 
 

@@ -10,25 +10,18 @@ import itertools
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
 from . import functional as F
 from . import optim
 from .arraylike import Array
+from .bptt import detached
 from .models import LanguageModel
 from .modes import no_grad
 from .schedule import cosine
 
 Batches = Iterable[tuple[Array, Array]]
-
-
-def detached(state: Any) -> Any:
-    """The state's values without its past: here the gradient is cut."""
-    if isinstance(state, tuple):
-        return tuple(detached(part) for part in state)
-    return state.detach()
 
 
 @dataclass(frozen=True)

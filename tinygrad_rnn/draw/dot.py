@@ -75,6 +75,7 @@ class _Writer:
         yield from self._belts()
         yield from self._links()
         yield from self._last_handovers()
+        yield from self._cuts()
         if plan.caption():
             yield "graph" + attributes(
                 label=plan.caption(), labelloc="b", labeljust="r", fontsize="9",
@@ -171,6 +172,17 @@ class _Writer:
             tail = self.tails.get(edge, f"n{link.source}")
             head = self.heads.get(edge, f"n{link.child}")
             yield f"{tail} -> {head}{attributes(**values)}"
+
+    def _cuts(self) -> Iterator[str]:
+        """A dashed arrow where values went on and the gradient stops."""
+        drawn = set(self.plan.nodes())
+        for source, leaf in self.plan.cuts:
+            if source not in drawn or leaf not in drawn:
+                continue  # one of them stands in the table
+            yield f"n{source} -> n{leaf}" + attributes(
+                **{"class": f"cut from-n{source} to-n{leaf}"}, style="dashed", label="cut",
+                color=self.theme.state, fontcolor=self.theme.state,
+            )  # fmt: skip
 
     def _place(self, link: Link) -> tuple[int, float, int]:
         """Arrows into one node, side by side: by argument, and in a step by lane before that.

@@ -26,6 +26,7 @@ class Plan:
         homes: for every line the number of its step, or None.
         references, handovers: what steps share, and what they hand out together.
         starts: by (state, step) the references to parts of one initial state.
+        cuts: pairs (where from, leaf) of lines that `detach()` cut apart.
         table: the shared leaves, which stand in the table and not in the picture.
     """
 
@@ -37,6 +38,7 @@ class Plan:
     references: list[Reference]
     handovers: list[Handover]
     starts: dict[tuple[int, int], Reference]
+    cuts: list[tuple[int, int]]
     table: list[int]
 
     def line(self, number: int) -> Line:
@@ -55,7 +57,7 @@ class Plan:
             kind = "input"  # an x_t whose gradient was asked for
         if number in self.outputs:
             return "output"
-        if number in self.states.lanes and kind != "constant":
+        if number in self.states.lanes and kind not in ("constant", "cut"):
             return "state"
         return kind
 
@@ -79,8 +81,14 @@ def make_plan(graph: Graph, hide: Collection[str], weights: str) -> Plan:
     table = [n for n in sorted(roots) if contracted.lines[n].op is None]
     return Plan(
         contracted, outputs, steps, homes, states, references,
-        find_handovers(contracted, homes), starts, table,
+        find_handovers(contracted, homes), starts, _cuts(graph, contracted), table,
     )  # fmt: skip
+
+
+def _cuts(graph: Graph, contracted: Contracted) -> list[tuple[int, int]]:
+    """The cuts whose two ends are in the graph."""
+    pairs = graph.cuts().items()
+    return [(contracted.roots[source], n) for n, source in pairs if source is not None]
 
 
 def _counted(count: int, what: str) -> str:

@@ -38,6 +38,7 @@ LIGHT = Theme(
         "parameter": {"fillcolor": "#DCEBFA", "color": "#0072B2", "penwidth": "1.6"},
         "input": {"fillcolor": "#DFF3EA", "color": "#007A5A", "shape": "note"},
         "state": {"fillcolor": "#FFF3D1", "color": "#B8860B", "penwidth": "1.8"},
+        "cut": {"fillcolor": "#FFF3D1", "color": "#B8860B", "style": "filled,dashed"},
         "op": {"fillcolor": "#FFFFFF", "color": "#555555"},
         "output": {"fillcolor": "#FBE0D4", "color": "#D55E00", "peripheries": "2"},
         "constant": {"fillcolor": "#EEEEEE", "color": "#888888", "style": "filled,dashed"},

@@ -95,7 +95,7 @@ class Embedding(Module):
         if self.padding_idx is None:
             return rows
         padding = np.asarray(raw(indices)) == self.padding_idx
-        return where(padding[..., None], rows.detach(), rows)
+        return where(padding[..., None], raw(rows), rows)
 
     def extra_repr(self) -> str:
         return f"({self.num_embeddings}, {self.embedding_dim})"
