@@ -11,6 +11,7 @@ Legend: B batch, T time, D input width, H hidden width, V classes.
 import argparse
 import contextlib
 import gc
+import time
 import tracemalloc
 
 from environment import installed, one_thread  # isort: skip - must come before NumPy
@@ -19,6 +20,8 @@ import numpy as np
 from timing import imports_frozen, seconds_of
 
 GROWTH_BAR = 2.3
+LENGTH_BAR = 1.15
+DEEP_BAR = 2.0
 MEMORY_BAR = 1.0
 CHAIN = 100_000
 
@@ -231,7 +234,87 @@ def memory():
     yield "extra peak of backward", figure, ratio <= MEMORY_BAR
 
 
-SECTIONS = {"growth": growth, "chain": chain, "leftovers": leftovers, "memory": memory}
+def length():
+    """Time and memory per step as T grows, LSTM, B = 8, H = 64, float32, collector on"""
+    import tinygrad_rnn as tg
+
+    lstm = tg.nn.LSTM(64, 64, dtype=np.float32, rng=0)
+    rng = np.random.default_rng(0)
+
+    def step(T):
+        x = rng.standard_normal((T, 8, 64)).astype(np.float32)
+        started = time.process_time()
+        output, _ = lstm(x)
+        (output * output).sum().backward()
+        return (time.process_time() - started) / T
+
+    lengths = (100, 1000, 10_000)
+    for T in lengths:
+        step(T)
+    times = {T: min(step(T) for _ in range(max(3, 2000 // T))) for T in lengths}
+    sizes = {}
+    for T in lengths:
+        tracemalloc.start()
+        step(T)
+        sizes[T] = tracemalloc.get_traced_memory()[1] / T
+        tracemalloc.stop()
+    for what, per_step, unit in (("time", times, 1e6), ("memory", sizes, 1 / 1024)):
+        spread = max(per_step.values()) / min(per_step.values())
+        figures = ", ".join(f"{value * unit:.0f}" for value in per_step.values())
+        name = {"time": "us", "memory": "KiB"}[what]
+        figure = f"{figures} {name}, spread {spread:.2f}  bar <= {LENGTH_BAR}"
+        yield f"{what} a step, T = 100, 1,000, 10,000", figure, spread <= LENGTH_BAR
+
+
+def deep():
+    """Two layers, both directions, LSTM (100, 32, 64, 128) float32, by four hand-written passes"""
+    from handwritten import HandwrittenLSTM
+
+    import tinygrad_rnn as tg
+
+    T, B, D, H = 100, 32, 64, 128
+    rng = np.random.default_rng(0)
+    net = tg.nn.LSTM(D, H, num_layers=2, bidirectional=True, dtype=np.float32, rng=rng)
+    arrays = [rng.standard_normal((T, B, n)).astype(np.float32) for n in (D, 2 * H, H, 2 * H)]
+    x, between, d_one, d_both = arrays
+    zeros = np.zeros((B, H), np.float32)
+    single = {n: tg.nn.LSTM(n, H, dtype=np.float32, rng=rng).state_dict() for n in (D, 2 * H)}
+    passes = [
+        (HandwrittenLSTM((T, B, inputs.shape[-1], H), single[inputs.shape[-1]]), inputs)
+        for inputs in (x, x, between, between)
+    ]
+
+    def ours():
+        output, _ = net(x)
+        (output * d_both).sum().backward()
+        net.zero_grad()
+
+    def by_hand():
+        for layer, inputs in passes:
+            layer.forward(inputs, zeros, zeros)
+        for layer, _ in reversed(passes):
+            layer.backward(d_one)
+
+    ratios = []
+    for _ in range(12):
+        seconds = []
+        for run_once in (ours, by_hand):
+            started = time.process_time()
+            run_once()
+            seconds.append(time.process_time() - started)
+        ratios.append(seconds[0] / seconds[1])
+    ratio = float(np.median(ratios[2:]))
+    yield "ratio", f"{ratio:.2f}  bar <= {DEEP_BAR}", ratio <= DEEP_BAR
+
+
+SECTIONS = {
+    "growth": growth,
+    "chain": chain,
+    "leftovers": leftovers,
+    "memory": memory,
+    "length": length,
+    "deep": deep,
+}
 
 
 if __name__ == "__main__":

@@ -25,8 +25,8 @@ from .setting import EPS
 CREDIT = 1000  # rounding errors that a backward may pile up, in units of the last place
 TINY = 1e-100  # numbers so small have products that underflow
 NEAR = 64 * EPS  # how far away rounding is drawn anew, relative to an entry
-INWARD, OUTWARD = (4.0**-k for k in (1, 2, 3, 5, 8)), (4.0**k for k in (1, 2, 4, 6))
-ELSEWHERE = (*INWARD, -1.0, *(sign * size for size in OUTWARD for sign in (1, -1)))
+LOOSE = 1e-8  # a formula that is right to so many digits elsewhere is right
+INWARD, OUTWARD = (1, 2, 3, 5, 8), (1, 2, 4, 5, 6)  # powers of 4
 
 
 class Rounding:
@@ -34,7 +34,7 @@ class Rounding:
 
     def __init__(self, trial: Trial) -> None:
         self.trial = trial
-        self._tried: dict[float, Rounding | None] = {}
+        self._tried: dict[int, Rounding | None] = {}
 
     def explains(self, i: int, u: Array) -> bool:
         """Whether the difference along u changes with more digits, or close by.
@@ -74,33 +74,41 @@ class Rounding:
     def vouched(self, i: int, support: Array) -> bool | None:
         """Whether the backward is right elsewhere, in these entries; None if no place can tell.
 
-        Elsewhere is along the line through the inputs and 0: nearer to 0 gates open, farther out
-        and on the other side a constant no longer hides what is added to it.
+        Elsewhere is along the line through the inputs and 0 (nearer to 0 gates open; farther out
+        and on the other side a constant no longer hides what is added to it), then anywhere.
         """
         answer = None
-        for factor in ELSEWHERE:
-            if factor not in self._tried:
-                self._tried[factor] = self._at(partial(np.multiply, factor))
-            there = self._tried[factor]
-            right = None if there is None else there._right(i, support)
-            if right:
+        for k, change in enumerate(_far()):
+            if k not in self._tried:
+                self._tried[k] = self._at(change)
+            there = self._tried[k]
+            right, silent = (None, support) if there is None else there._right(i, support)
+            if right and self._along(i, silent)[1].fits:  # what is silent there is not in question
                 return True
-            answer = right if answer is None else answer
+            answer = right if answer is None and not right else answer
         return answer
 
-    def _right(self, i: int, support: Array) -> bool | None:
-        """Whether the backward is right here, each order of magnitude for itself; None: unclear."""
-        answer, unclear, rng = None, False, np.random.default_rng(0)
+    def _right(self, i: int, support: Array) -> tuple[bool | None, Array]:
+        """Whether the backward is right here, each order of magnitude for itself; None: unclear.
+
+        And the entries that nothing depends on here.
+        """
+        answer, unclear, silent = None, False, [support[:0]]
         for part in scales(self.trial, i, support):
-            u = on(self.trial.gradients[i].shape, part, rng)
-            found = compare(self.trial, i, u)
-            if found.fits:
-                answer = True if found.size else answer
+            u, found = self._along(i, part)
+            if found.size == 0:
+                silent.append(part)
+            elif found.fits or found.error <= LOOSE * found.size:
+                answer = True
             elif self.covers(i, u, found) or self.explains(i, u):
                 unclear = True
             else:
-                return False
-        return None if unclear else answer
+                return False, support
+        return None if unclear else answer, np.concatenate(silent)
+
+    def _along(self, i: int, part: Array) -> tuple[Array, Comparison]:
+        u = on(self.trial.gradients[i].shape, part, np.random.default_rng(0))
+        return u, compare(self.trial, i, u)
 
     # ------------------------------------------------------------ other inputs
     @cached_property
@@ -128,6 +136,18 @@ class Rounding:
         except Exception:  # f promised nothing about other inputs, nor about longdouble
             return None
         return Rounding(there) if all(np.all(np.isfinite(a)) for a in numbers) else None
+
+
+def _far() -> Iterator[Callable[[Array], Array]]:
+    yield from (partial(np.multiply, 4.0**-k) for k in INWARD)
+    yield np.negative
+    yield from (partial(np.multiply, sign * 4.0**k) for k in OUTWARD for sign in (1, -1))
+    for k in INWARD:
+        yield partial(_mixed, rng=np.random.default_rng(k), size=4.0 ** (1 - k))
+
+
+def _mixed(x: Array, rng: np.random.Generator, size: float) -> Array:
+    return x * size * rng.standard_normal(x.shape)
 
 
 def _nudges() -> Iterator[Callable[[Array], Array]]:

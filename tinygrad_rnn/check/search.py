@@ -63,7 +63,11 @@ class Search:
         if not parts:
             return None
         jumping, agreed, _ = self.kinks.beside
-        j = self._among([part[~jumping[part]] for part in parts])
+        apart = [part[~jumping[part]] for part in parts if np.any(jumping[part])]
+        j = self._among(
+            [part for part in parts if not np.any(jumping[part])]
+            + [part for part in apart if part.size and self._looks_wrong(self._along(part))]
+        )
         if j is None and not agreed:
             j = self._one_by_one(np.concatenate([part[jumping[part]] for part in parts]))
         if j is None and not (agreed or self.rounded or self.kinks.found):
@@ -73,7 +77,6 @@ class Search:
 
     def _among(self, parts: list[Array]) -> int | None:
         """Halve what looks wrong, the larger error first."""
-        parts = [part for part in parts if part.size and self._looks_wrong(self._along(part))]
         for _ in range(STEPS):
             if not parts:
                 return None
