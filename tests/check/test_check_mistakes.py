@@ -23,9 +23,9 @@ def softmax(x):
     return e / e.sum(axis=-1, keepdims=True)
 
 
-def expect(stage, pair, shapes, *, inputs=None, extra=()):
+def expect(stage, pair, shapes, *, inputs=None, extra=(), seeds=SEEDS):
     """The pair is rejected at the stage, for every seed, and the report prints."""
-    for seed in SEEDS:
+    for seed in seeds:
         report = gradcheck(pair, *normal(*shapes, seed=seed), *extra, seed=seed)
         assert not report, f"seed {seed} passed"
         assert report.stage == stage, report
@@ -125,7 +125,8 @@ def test_mistakes_in_back_propagation_through_time(mistake, inputs):
     def backward(gs, *inputs):
         return lstm_backward(gs, *inputs, mistake=mistake)
 
-    expect("direction", (lstm_forward, backward), LSTM_SHAPES, inputs=inputs)
+    pair = (lstm_forward, backward)
+    expect("direction", pair, LSTM_SHAPES, inputs=inputs, seeds=range(10))
 
 
 # ---------------------------------------------------------------- forks
