@@ -7,7 +7,8 @@ import pytest
 
 import tinygrad_rnn as tg
 from tinygrad_rnn.data import Vocabulary, sequential_batches
-from tinygrad_rnn.models import LAYERS, LanguageModel, load_model, save_model
+from tinygrad_rnn.models import LanguageModel, load_model, save_model
+from tinygrad_rnn.nn import LAYERS
 from tinygrad_rnn.train import detached, evaluate, repeated, sample, train
 
 TEXT = "the cat sat on the mat. " * 40

@@ -22,8 +22,9 @@ from .draw import Drawing, DrawingError, draw
 from .experiments import TASKS
 from .experiments.run import run_task
 from .files import whole_file
-from .models import LAYERS, load_model
+from .models import load_model
 from .modes import scope
+from .nn import LAYERS
 from .tensor import Tensor
 
 CELLS = {"rnn": nn.RNNCell, "lstm": nn.LSTMCell, "gru": nn.GRUCell}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +15,6 @@ from .data import Vocabulary
 from .export import load_weights, save_weights
 from .files import whole_file
 from .tensor import Tensor
-
-LAYERS: dict[str, Callable[..., Any]] = {"rnn": nn.RNN, "lstm": nn.LSTM, "gru": nn.GRU}
 
 
 class LanguageModel(nn.Module):
@@ -42,12 +39,12 @@ class LanguageModel(nn.Module):
         rng: int | np.random.Generator | None = None,
     ) -> None:
         super().__init__()
-        if cell not in LAYERS:
-            raise ValueError(f"cell is one of {', '.join(LAYERS)}; given {cell!r}")
+        if cell not in nn.LAYERS:
+            raise ValueError(f"cell is one of {', '.join(nn.LAYERS)}; given {cell!r}")
         self.config = {"symbols": symbols, "cell": cell, "embedding": embedding, "hidden": hidden}
         rng = np.random.default_rng(rng)
         self.embedding = nn.Embedding(symbols, embedding, dtype=dtype, rng=rng)
-        self.recurrent = LAYERS[cell](embedding, hidden, dtype=dtype, rng=rng)
+        self.recurrent = nn.LAYERS[cell](embedding, hidden, dtype=dtype, rng=rng)
         self.output = nn.Linear(hidden, symbols, dtype=dtype, rng=rng)
 
     def forward(self, x: Array, state: Any = None) -> tuple[Tensor, Any]:

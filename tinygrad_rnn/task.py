@@ -9,10 +9,8 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from .nn import GRU, LSTM, RNN, Module
+from .nn import Module
 from .tensor import Tensor
-
-LAYERS: dict[str, Any] = {"rnn": RNN, "lstm": LSTM, "gru": GRU}
 
 
 class Task(ABC):

@@ -23,9 +23,9 @@ def softmax(x):
     return e / e.sum(axis=-1, keepdims=True)
 
 
-def expect(stage, pair, shapes, *, inputs=None, extra=(), seeds=SEEDS):
+def expect(stage, pair, shapes, *, inputs=None, extra=()):
     """The pair is rejected at the stage, for every seed, and the report prints."""
-    for seed in seeds:
+    for seed in SEEDS:
         report = gradcheck(pair, *normal(*shapes, seed=seed), *extra, seed=seed)
         assert not report, f"seed {seed} passed"
         assert report.stage == stage, report
@@ -126,7 +126,7 @@ def test_mistakes_in_back_propagation_through_time(mistake, inputs):
         return lstm_backward(gs, *inputs, mistake=mistake)
 
     pair = (lstm_forward, backward)
-    expect("direction", pair, LSTM_SHAPES, inputs=inputs, seeds=range(10))
+    expect("direction", pair, LSTM_SHAPES, inputs=inputs)
 
 
 # ---------------------------------------------------------------- forks

@@ -14,9 +14,9 @@ import numpy as np
 from .. import functional as F
 from ..arraylike import Array
 from ..modes import no_grad
-from ..nn import Linear, Module
+from ..nn import LAYERS, Linear, Module
 from ..ops import tanh
-from ..task import LAYERS, Task, batches
+from ..task import Task, batches
 from ..tensor import Tensor
 
 # kind: (steps down, steps right, growth of the half side) in a frame

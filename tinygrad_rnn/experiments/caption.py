@@ -16,9 +16,9 @@ from .. import functional as F
 from ..arraylike import Array
 from ..data import Vocabulary, pad_sequences
 from ..modes import no_grad
-from ..nn import Embedding, Linear, Module
+from ..nn import LAYERS, Embedding, Linear, Module
 from ..ops import tanh
-from ..task import LAYERS, Task, batches
+from ..task import Task, batches
 from ..tensor import Tensor
 
 COLOURS = ("red", "green", "blue")  # the three channels of a picture

@@ -18,8 +18,8 @@ from ..arraylike import Array
 from ..bptt import detached
 from ..data import Vocabulary, manual, read_text, sequential_batches, split, words
 from ..modes import no_grad
-from ..nn import Dropout, Embedding, Linear, Module
-from ..task import LAYERS, Task
+from ..nn import LAYERS, Dropout, Embedding, Linear, Module
+from ..task import Task
 from ..tensor import Tensor
 
 

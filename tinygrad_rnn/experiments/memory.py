@@ -10,8 +10,8 @@ import numpy as np
 
 from .. import functional as F
 from ..arraylike import Array
-from ..nn import Linear, Module
-from ..task import LAYERS, Task, batches
+from ..nn import LAYERS, Linear, Module
+from ..task import Task, batches
 from ..tensor import Tensor
 
 

@@ -16,8 +16,8 @@ from .. import functional as F
 from ..arraylike import Array
 from ..fit import Fit
 from ..modes import no_grad
-from ..nn import Dropout, Linear, Module
-from ..task import LAYERS, Task, batches
+from ..nn import LAYERS, Dropout, Linear, Module
+from ..task import Task, batches
 from ..tensor import Tensor
 
 Rates = tuple[float, float, float]  # dropout of the inputs, of h along time, of the last h

@@ -24,8 +24,8 @@ import numpy as np
 from .. import functional as F
 from ..arraylike import Array
 from ..fit import Fit
-from ..nn import GRU, LSTM, Linear, Module
-from ..task import LAYERS, Task, batches
+from ..nn import GRU, LAYERS, LSTM, Linear, Module
+from ..task import Task, batches
 from ..tensor import Tensor
 
 

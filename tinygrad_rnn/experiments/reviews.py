@@ -24,8 +24,8 @@ from ..data import (
     shuffled_split,
     words,
 )
-from ..nn import Embedding, Linear, Module
-from ..task import LAYERS, Task, batches
+from ..nn import LAYERS, Embedding, Linear, Module
+from ..task import Task, batches
 from ..tensor import Tensor
 
 Examples = tuple[list[str], list[str]]  # texts, labels

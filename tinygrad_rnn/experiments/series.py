@@ -17,8 +17,8 @@ from .. import functional as F
 from ..arraylike import Array
 from ..data import read_series, read_text, read_wav, sliding_windows
 from ..modes import no_grad
-from ..nn import Linear, Module
-from ..task import LAYERS, Task, batches
+from ..nn import LAYERS, Linear, Module
+from ..task import Task, batches
 from ..tensor import Tensor
 
 # Sunspot numbers, yearly means 1700 ... 2008 (version 1): the public-domain series of the US

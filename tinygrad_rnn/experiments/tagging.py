@@ -30,8 +30,8 @@ from ..data import (
 )
 from ..fit import Fit
 from ..modes import no_grad
-from ..nn import Embedding, Linear, Module
-from ..task import LAYERS, Task
+from ..nn import LAYERS, Embedding, Linear, Module
+from ..task import Task
 from ..tensor import Tensor
 
 Tagged = tuple[list[Sequence[str]], list[Sequence[str]]]  # sequences of symbols, and of their tags

@@ -24,9 +24,9 @@ from ..arraylike import Array
 from ..data import Vocabulary, characters, pad_sequences, read_pairs, words
 from ..data import shuffled_split as shuffled
 from ..modes import no_grad
-from ..nn import DotAttention, Embedding, Linear, Module
+from ..nn import LAYERS, DotAttention, Embedding, Linear, Module
 from ..ops import tanh
-from ..task import LAYERS, Task, batches
+from ..task import Task, batches
 from ..tensor import Tensor
 
 END = 0  # the symbol that begins and ends everything that is written

@@ -12,4 +12,4 @@ from .cells import (
 )
 from .layers import Dropout, Embedding, LayerNorm, Linear, Sequential
 from .module import Module, Parameter, functional_call
-from .recurrent import GRU, LSTM, RNN
+from .recurrent import GRU, LAYERS, LSTM, RNN

@@ -251,3 +251,6 @@ class GRU(_Layer, _GRU):
             rng=rng,
         )
         self.reset_after = reset_after
+
+
+LAYERS: dict[str, Any] = {"rnn": RNN, "lstm": LSTM, "gru": GRU}  # by the name on a command line
