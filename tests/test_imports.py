@@ -10,7 +10,7 @@ import pytest
 
 PACKAGE = Path(__file__).parents[1] / "tinygrad_rnn"
 RANKS = [  # a module imports only from its own row or from an earlier one
-    {"modes", "arraylike", "files"},
+    {"modes", "arraylike", "files", "userfile"},
     {"tensor"},
     {"graph"},
     {"ops"},
