@@ -22,7 +22,7 @@ import importlib
 
 from .entry import REGISTRY, Function, Mistake
 
-PARTS = ("elementwise", "losses", "products")
+PARTS = ("elementwise", "losses", "products", "norms", "shapes", "contracts")
 
 
 def functions() -> list[Function]:
