@@ -36,15 +36,17 @@ class Case:
 
 
 def functions() -> dict[str, Callable]:
-    """Every primitive and every public function made of them, by its name in its module."""
-    primitives = {name: f for name, f in vars(ops).items() if isinstance(f, Primitive)}
+    """Every function that has a gradient, primitive or made of them, by its name in its module."""
+    own = {name: f for name, f in vars(ops).items() if isinstance(f, Primitive)}
+    primitives = {name: f for name, f in own.items() if not f.constant}
     composed = {
         name: f
         for name, f in vars(F).items()
         if isinstance(f, types.FunctionType) and f.__module__ == F.__name__ and name[0] != "_"
     }
     found = primitives | composed
-    return found | {name: f for name, f in FUNCTIONS.items() if f not in found.values()}
+    seen = {*found.values(), *own.values()}
+    return found | {name: f for name, f in FUNCTIONS.items() if f not in seen}
 
 
 CATALOGUE: dict[str, Callable[[Pick], Case]] = {}

@@ -15,7 +15,7 @@ RANKS = [  # a module imports only from its own row or from an earlier one
     {"graph"},
     {"ops"},
     {"functional", "program"},
-    {"derivatives", "check", "draw", "export", "bptt"},
+    {"derivatives", "compiled", "check", "draw", "export", "bptt"},
     {"nn"},
     {"optim", "data", "models", "schedule"},
     {"task"},

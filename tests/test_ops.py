@@ -432,3 +432,36 @@ def test_axes_shapes_and_indices_that_do_not_exist_raise(call):
     for x in (np.ones((2, 3)), leaf(np.ones((2, 3)))):
         with pytest.raises((ValueError, IndexError)):
             call(x)
+
+
+# ---------------------------------------------------------------- masks
+@pytest.mark.parametrize(
+    ("f", "numpy"),
+    [
+        (ops.greater, np.greater),
+        (ops.equal, np.equal),
+        (lambda x, y: ops.between(x, max=0.5), lambda x, y: x < 0.5),
+        (lambda x, y: ops.between(x, min=-0.5, max=0.5), lambda x, y: (x > -0.5) & (x < 0.5)),
+        (lambda x, y: ops.between(x), lambda x, y: np.full(x.shape, True)),
+        (lambda x, y: ops.sign(x), lambda x, y: np.sign(x)),
+        (
+            lambda x, y: ops.whole_max(x, axis=1),
+            lambda x, y: np.floor(x.max(axis=1, keepdims=True)),
+        ),
+    ],
+)
+def test_a_piecewise_constant_function_is_recorded_and_stops_gradients(f, numpy):
+    x, y = np.random.default_rng(0).standard_normal((2, 3, 4)).round(1)
+    a, b = tg.Tensor(x, requires_grad=True), tg.Tensor(y, requires_grad=True)
+    mask = f(a, b)
+    np.testing.assert_array_equal(mask.data, numpy(x, y))
+    np.testing.assert_array_equal(f(x, y), numpy(x, y))
+    assert mask.node.inputs[0] is a and not mask.requires_grad
+    (mask * a).sum().backward()
+    np.testing.assert_array_equal(a.grad, numpy(x, y) * np.ones_like(x))
+    assert b.grad is None
+
+
+def test_whole_max_of_what_is_not_finite_takes_nothing_off():
+    x = np.array([[-np.inf, -np.inf], [np.inf, 1.0], [2.5, -np.inf]])
+    np.testing.assert_array_equal(ops.whole_max(x, axis=-1), [[0.0], [0.0], [2.0]])

@@ -8,6 +8,7 @@ Read in this order: `tensor.py`, `graph.py`, `ops.py`, `check/`, `nn/recurrent.p
 
 from . import bptt, data, functional, nn, optim
 from .check import Report, gradcheck
+from .compiled import compile
 from .derivatives import hessian, hvp, jacobian, jvp, vjp
 from .draw import Drawing, draw
 from .functional import (
@@ -36,13 +37,16 @@ from .ops import (
     absolute,
     add,
     astype,
+    between,
     broadcast_to,
     cos,
     cumsum,
     divide,
+    equal,
     exp,
     expm1,
     getitem,
+    greater,
     log,
     log1p,
     logsumexp,
@@ -59,6 +63,7 @@ from .ops import (
     reshape,
     scatter,
     sigmoid,
+    sign,
     sin,
     softplus,
     sqrt,

@@ -34,6 +34,7 @@ from .ops import (
     square,
     stacked,
     transpose,
+    whole_max,
 )
 from .ops import sum as sum_over
 from .tensor import Tensor
@@ -275,11 +276,10 @@ def dropout(x: Any, p: float = 0.5, training: bool = True, *, rng: int | Generat
 def log_softmax(x: Any, axis: int = -1) -> Any:
     """log(exp(x) / sum(exp(x))) along an axis, without overflow.
 
-    The largest score is taken off first, as a constant: the result does not depend on it.
+    About the largest score is taken off first, as a constant: the result does not depend on it.
     """
     x = x if isinstance(x, Tensor) else np.asarray(x)
-    top = np.max(raw(x).real, axis=axis, keepdims=True, initial=-np.inf)
-    below = x - np.where(np.isfinite(top), top, 0).astype(top.dtype)
+    below = x - whole_max(x, axis=axis)
     return below - logsumexp(below, axis=axis, keepdims=True)
 
 

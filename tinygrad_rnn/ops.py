@@ -25,7 +25,7 @@ from typing import Any
 
 import numpy as np
 
-from .arraylike import FUNCTIONS, Array, Axis, raw
+from .arraylike import FUNCTIONS, Axis, raw
 from .graph import Share
 from .tensor import PRIMITIVES, Primitive, primitive
 
@@ -37,7 +37,7 @@ multiply = primitive(np.multiply, lambda g, out, x, y: g * y, lambda g, out, x, 
 divide   = primitive(np.divide,   lambda g, out, x, y: g / y, lambda g, out, x, y: -g * out / y)
 negative = primitive(np.negative, lambda g, out, x: -g)
 power    = primitive(np.power,    lambda g, out, x, y: g * _power_slope(x, y),
-                                  lambda g, out, x, y: g * out * log(where(raw(x) == 0, 1.0, x)))
+                                  lambda g, out, x, y: g * out * log(where(equal(x, 0), 1.0, x)))
 square   = primitive(np.square,   lambda g, out, x: g * (2 * x))
 sqrt     = primitive(np.sqrt,     lambda g, out, x: g / (2 * out))
 
@@ -52,9 +52,42 @@ tanh     = primitive(np.tanh,     lambda g, out, x: g * (1 - out * out))
 # fmt: on
 
 
+# ---------------------------------------------------------------- masks: piecewise constant
+@primitive(constant=True)
+def greater(x, y):
+    """Where x > y."""
+    return np.greater(x, y)
+
+
+@primitive(constant=True)
+def equal(x, y):
+    """Where x = y."""
+    return np.equal(x, y)
+
+
+@primitive(constant=True)
+def between(x, *, min=None, max=None):
+    """Where min < x < max."""
+    above = True if min is None else x.real > min
+    return above & (np.full(x.shape, True) if max is None else x.real < max)
+
+
+@primitive(constant=True)
+def sign(x):
+    """-1, 0 or 1."""
+    return np.sign(x.real)
+
+
+@primitive(constant=True)
+def whole_max(x, *, axis=None):
+    """The largest entry along an axis (which is kept), rounded down; 0 where it is infinite."""
+    top = np.floor(np.max(x.real, axis=axis, keepdims=True, initial=-np.inf))
+    return np.where(np.isfinite(top), top, 0).astype(top.dtype)
+
+
 def _power_slope(x: Any, y: Any) -> Any:
     """y x^(y-1), and 0 where both are 0 (x^0 is the constant 1, also at x = 0)."""
-    return y * power(x, where((raw(x) == 0) & (raw(y) == 0), 1.0, y - 1))
+    return y * power(x, where(equal(x, 0), where(equal(y, 0), 1.0, y - 1), y - 1))
 
 
 def _floating(x: Any) -> Any:
@@ -97,7 +130,7 @@ def absolute(x):
     return np.where(x.real < 0, -x, x) if np.iscomplexobj(x) else np.abs(x)
 
 
-absolute.gradients(lambda g, out, x: g * np.sign(raw(x).real))
+absolute.gradients(lambda g, out, x: g * sign(x))
 
 
 @primitive
@@ -106,22 +139,19 @@ def relu(x):
     return np.maximum(x, 0)
 
 
-relu.gradients(lambda g, out, x: g * (raw(out) > 0))
+relu.gradients(lambda g, out, x: g * greater(out, 0))
 
 
 @primitive(name="clip")
 def clipped(x, *, min=None, max=None):
     """x where it lies between the bounds (plain numbers or arrays), else the nearer bound."""
     clipped = np.clip(x.real, min, max)
-    return np.where(_inside(x, min, max), x, clipped) if np.iscomplexobj(x) else clipped
+    if np.iscomplexobj(x):
+        return np.where(between.forward(x, min=min, max=max), x, clipped)
+    return clipped
 
 
-def _inside(x: Array, low: Any, high: Any) -> Any:
-    above = True if low is None else x.real > low
-    return above & (True if high is None else x.real < high)
-
-
-clipped.gradients(lambda g, out, x, min=None, max=None: g * _inside(raw(x), min, max))
+clipped.gradients(lambda g, out, x, min=None, max=None: g * between(x, min=min, max=max))
 
 
 @primitive
@@ -138,8 +168,7 @@ def minimum(x, y):
 
 def _share(g: Any, x: Any, y: Any, out: Any) -> Any:
     """What x gets of the gradient: all where it won, half where it ties with y."""
-    x, y, out = raw(x), raw(y), raw(out)
-    return where(x == y, g / 2, where(x == out, g, 0))
+    return where(equal(x, y), g / 2, where(equal(x, out), g, 0))
 
 
 maximum.gradients(
@@ -350,8 +379,8 @@ def min(x, *, axis=None, keepdims=False):
 
 
 def _extremum_gradient(g: Any, out: Any, x: Any, axis: Axis = None, keepdims: bool = False) -> Any:
-    g, won = _kept(g, x, axis, keepdims), raw(x) == raw(_kept(out, x, axis, keepdims))
-    return where(won, g / np.sum(won, axis=axis, keepdims=True, dtype=g.dtype), 0)
+    g, won = _kept(g, x, axis, keepdims), equal(x, _kept(out, x, axis, keepdims))
+    return where(won, g / sum(astype(won, dtype=g.dtype), axis=axis, keepdims=True), 0)
 
 
 max.gradients(_extremum_gradient)

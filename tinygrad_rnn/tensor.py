@@ -293,11 +293,13 @@ class Primitive:
         *,
         name: str | None = None,
         backward: Callable[..., Any] | None = None,
+        constant: bool = False,
     ) -> None:
         functools.update_wrapper(self, forward)
         self.name: str = name or forward.__name__
         self.forward = forward
         self.backward = backward
+        self.constant = constant
         self.rules: tuple[Callable[..., Any] | None, ...] = ()
         self.each: Callable[..., Any] | None = None
         self.covers = -1  # with this many inputs every one of them has a rule
@@ -360,7 +362,7 @@ class Primitive:
         if not recording:
             return _result(data, None, False)
         if needed and len(inputs) != self.covers:
-            self._demand_rules(inputs)
+            needed = self._has_rules(inputs)
         node = Node()
         node.op = self
         node.inputs = inputs
@@ -387,9 +389,10 @@ class Primitive:
             raise TypeError(f"{self.name} gave an array of {data.dtype}, not of numbers")
         return False
 
-    def _demand_rules(self, inputs: tuple[Any, ...]) -> None:
-        if self.each is not None or self.backward is not None:
-            return
+    def _has_rules(self, inputs: tuple[Any, ...]) -> bool:
+        """Raise if a rule that is needed is missing; False: piecewise constant, no gradient."""
+        if self.constant or self.each is not None or self.backward is not None:
+            return not self.constant
         rules = (*self.rules, *[None] * len(inputs))
         for i, x in enumerate(inputs):
             if rules[i] is None and isinstance(x, Tensor) and x._requires_grad:
@@ -397,6 +400,7 @@ class Primitive:
                     f"{self.name} has no gradient rule for input {i}, and {x.label} requires grad:"
                     f" declare it with {self.name}.gradients(...), or pass the input detached"
                 )
+        return True
 
     def __deepcopy__(self, memory: Any) -> Primitive:
         return self
@@ -415,6 +419,7 @@ def primitive(
     *rules: Callable[..., Any] | None,
     name: str | None = None,
     backward: Callable[..., Any] | None = None,
+    constant: bool = False,
 ) -> Any:
     """Declare an operation: `@tg.primitive` above a NumPy function, rules beneath it.
 
@@ -426,6 +431,7 @@ def primitive(
         name: default: the function's.
         backward: instead of rules, one hand-written `backward(g, *inputs, **attrs)` that returns
             one gradient per input (a single array for a single input).
+        constant: piecewise constant, as a comparison: it has no rules, and stops gradients.
 
     >>> @primitive
     ... def scaled(x, y, *, k):
@@ -437,8 +443,8 @@ def primitive(
     array([20., 40.])
     """
     if forward is None:
-        return functools.partial(primitive, name=name, backward=backward)
-    op = Primitive(forward, name=name, backward=backward)
+        return functools.partial(primitive, name=name, backward=backward, constant=constant)
+    op = Primitive(forward, name=name, backward=backward, constant=constant)
     return op.gradients(*rules) if rules else op
 
 

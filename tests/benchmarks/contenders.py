@@ -112,6 +112,39 @@ class TinygradRNN:
         }
 
 
+class TinygradCompiled:
+    """The program that the class above records, its backward pass too, run by `tg.compile`."""
+
+    name = "tinygrad_rnn, compiled"
+    package = "tinygrad_rnn"
+
+    def __init__(self, problem):
+        import tinygrad_rnn as tg
+
+        recorded = TinygradRNN(problem)
+        self.names = list(recorded.leaves)
+        self.arrays = [problem.x, problem.R, *(leaf.data for leaf in recorded.leaves.values())]
+
+        def step(x, R, *leaves):
+            weights = dict(zip(PARAMETERS, leaves))
+            out, _ = tg.nn.functional_call(recorded.layer, weights, x, leaves[len(weights) :])
+            gradients = tg.grad((out * R).sum(), leaves, create_graph=True)
+            return out, *gradients
+
+        inputs = [recorded.x, recorded.R, *recorded.leaves.values()]
+        self.run = tg.compile(step, *inputs)
+
+    def step(self):
+        self.out, *self.grads = self.run(*self.arrays)
+
+    def outputs(self):
+        return self.out
+
+    def gradients(self):
+        found = dict(zip(self.names, self.grads))
+        return {n: g.reshape(g.shape[-2:]) if n in ("h0", "c0") else g for n, g in found.items()}
+
+
 class TorchCell:
     """PyTorch, eager, the cell in primitive operations."""
 
@@ -276,6 +309,7 @@ class MyGrad:
 CONTENDERS = {
     "handwritten": Handwritten,
     "tinygrad_rnn": TinygradRNN,
+    "compiled": TinygradCompiled,
     "torch-cell": TorchCell,
     "torch-layer": TorchLayer,
     "autograd": Autograd,

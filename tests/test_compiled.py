@@ -1,0 +1,227 @@
+"""A compiled program gives what the recorded one gives, at other values too, or is refused."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import tinygrad_rnn as tg
+from tinygrad_rnn import nn
+from tinygrad_rnn.functional import cross_entropy
+
+
+def tensors(rng, **shapes):
+    return [tg.Tensor(rng.standard_normal(s), True, name) for name, s in shapes.items()]
+
+
+def loss_and_gradients(layer, names):
+    """The function that training compiles: (x, weights...) to (loss, gradients...)."""
+
+    def step(x, *weights):
+        output, _ = nn.functional_call(layer, dict(zip(names, weights, strict=True)), x)
+        loss = (output * output).sum()
+        return loss, *tg.grad(loss, [x, *weights], create_graph=True)
+
+    return step
+
+
+LAYERS = {
+    "rnn": lambda: nn.RNN(3, 4, rng=0),
+    "lstm": lambda: nn.LSTM(3, 4, rng=0),
+    "lstm, two layers, both ways": lambda: nn.LSTM(3, 4, 2, bidirectional=True, rng=0),
+    "relu rnn": lambda: nn.RNN(3, 4, nonlinearity="relu", rng=0),
+    "gru": lambda: nn.GRU(3, 4, rng=0),
+    "gru, reset before": lambda: nn.GRU(3, 4, reset_after=False, rng=0),
+}
+
+
+@pytest.mark.parametrize("make", LAYERS.values(), ids=LAYERS)
+def test_a_recurrent_layer_and_its_bptt(make):
+    layer, rng = make(), np.random.default_rng(1)
+    names = [name for name, _ in layer.named_parameters()]
+    step = loss_and_gradients(layer, names)
+    x = tg.Tensor(rng.standard_normal((6, 2, 3)), requires_grad=True)
+    weights = [p for _, p in layer.named_parameters()]
+    run = tg.compile(step, x, *weights)
+    for _ in range(2):  # at values that it was not recorded with
+        arrays = [rng.standard_normal(t.shape) for t in (x, *weights)]
+        expected = step(*[tg.Tensor(a, requires_grad=True) for a in arrays])
+        found = run(*arrays)
+        for y, z in zip(expected, found, strict=True):
+            assert y.data.shape == z.shape and y.data.dtype == z.dtype
+            np.testing.assert_allclose(z, y.data, rtol=1e-13, atol=1e-13)
+
+
+def test_a_loss_with_fixed_targets_and_the_second_derivative():
+    targets = np.array([0, 2, 1])
+
+    def f(z):
+        (g,) = tg.grad(cross_entropy(z, targets), [z], create_graph=True)
+        return g, tg.grad((g * g).sum(), z, create_graph=True)
+
+    rng = np.random.default_rng(0)
+    (z,) = tensors(rng, z=(3, 4))
+    run = tg.compile(f, z)
+    other = rng.standard_normal((3, 4))
+    for y, found in zip(f(tg.Tensor(other, requires_grad=True)), run(other), strict=True):
+        np.testing.assert_allclose(found, y.data, rtol=1e-13, atol=1e-15)
+
+
+def test_the_text_is_the_program():
+    rng = np.random.default_rng(0)
+    x, w = tensors(rng, x=(2, 3), w=(3, 4))
+
+    def f(x, w):
+        a, b = tg.split(x @ w, 2, axis=1)
+        return -(2.0 * a) / tg.sigmoid(b) - x[:, 1:].sum()
+
+    run = tg.compile(f, x, w)
+    assert (
+        run.source.splitlines()
+        == [
+            "def program(v0, v1):",
+            "    v2 = matmul(v0, v1)",
+            "    v3 = v2[:, 0:2]",
+            "    v4 = v2[:, 2:4]",
+            "    del v2",
+            "    v5 = 2.0 * v3",
+            "    del v3",
+            "    v6 = -v5",
+            "    del v5",
+            "    v7 = sigmoid(v4)",
+            "    del v4",
+            "    v8 = v6 / v7",
+            "    del v6, v7",
+            "    v9 = v0[:, 1:None]",
+            "    v10 = sum(v9, axis=None, keepdims=False)",
+            "    del v9",
+            "    v11 = v8 - v10",
+            "    return v11",
+        ]
+        or "v0[:, 1:]" in run.source
+    )
+    np.testing.assert_array_equal(run(x, w), f(x, w).data)
+
+
+def test_equal_lines_are_computed_once():
+    (x,) = tensors(np.random.default_rng(0), x=(3, 3))
+    run = tg.compile(lambda x: x.T @ x.T + x.T, x)
+    assert run.source.count("transpose") == 1
+    np.testing.assert_array_equal(run(x), (x.data.T @ x.data.T) + x.data.T)
+
+
+def test_names_and_constants_of_every_kind():
+    (x,) = tensors(np.random.default_rng(0), x=(3,))
+    named = tg.Tensor(np.arange(3.0), name='v0"; import os')
+    korean = tg.Tensor(np.arange(3.0) + 1, name="상수")
+    negative = tg.compile(lambda x: x * -1.5 + named - korean * np.float64(2.0) - named, x)
+    expected = x.data * -1.5 + named.data - korean.data * 2.0 - named.data
+    np.testing.assert_array_equal(negative(x), expected)
+
+
+def test_indices_of_every_kind():
+    (x,) = tensors(np.random.default_rng(0), x=(4, 5))
+    chosen = np.array([3, 0, 0])
+    indices = [0, (slice(None), -1), (..., None), chosen, (chosen, slice(0, 4, 2)), (1, 2)]
+    for index in indices:
+        run = tg.compile(lambda x, index=index: x[index] * 1.0, x)
+        np.testing.assert_array_equal(run(x.data + 1), (x.data + 1)[index])
+
+
+def test_whole_number_inputs_are_allowed_where_only_recorded_operations_see_them():
+    x, k = tg.Tensor([1.0, 2.0], requires_grad=True), tg.Tensor([1, 2])
+    run = tg.compile(lambda x, k: x * k, x, k)
+    np.testing.assert_array_equal(run([3.0, 4.0], [5, 6]), [15.0, 24.0])
+
+
+def test_whole_numbers_that_pick_are_refused():
+    z, k = tg.Tensor(np.eye(2), requires_grad=True), tg.Tensor([1, 1])
+    with pytest.raises(ValueError, match="used by no recorded operation"):
+        tg.compile(lambda z, k: cross_entropy(z, k), z, k)
+    x, k = tg.Tensor([1.0, 2.0, 3.0], requires_grad=True), tg.Tensor([0, 1, 2])
+    with pytest.raises(ValueError, match="another program for other values"):
+        tg.compile(lambda x, k: x[k] * k, x, k)
+
+
+KINKED = {
+    "relu": lambda x, y: tg.relu(x),
+    "abs": lambda x, y: abs(x),
+    "clip": lambda x, y: tg.clip(x, -0.5, 0.5),
+    "maximum": lambda x, y: tg.maximum(x, y),
+    "minimum": lambda x, y: tg.minimum(x, y),
+    "max": lambda x, y: tg.max(x, axis=0),
+    "min": lambda x, y: tg.min(x),
+    "softmax": lambda x, y: tg.functional.softmax(x) * y,
+    "power": lambda x, y: tg.power(tg.square(x), 1.5) * tg.power(y, 3),
+}
+
+
+@pytest.mark.parametrize("f", KINKED.values(), ids=KINKED)
+def test_masks_are_part_of_the_program(f):
+    rng = np.random.default_rng(3)
+
+    def step(x, y):
+        z = f(x, y)
+        return z, tg.grad(tg.sum(z * z), [x, y], create_graph=True, allow_unused=True)[0]
+
+    run = tg.compile(step, *tensors(rng, x=(3, 4), y=(3, 4)))
+    for _ in range(3):
+        x, y = tensors(rng, x=(3, 4), y=(3, 4))
+        for expected, found in zip(step(x, y), run(x, y), strict=True):
+            np.testing.assert_allclose(found, expected.data, rtol=1e-13, atol=1e-15)
+
+
+def branching(x):
+    return x * 2 if x.data.sum() > 0 else x * 3
+
+
+NOISE = np.random.default_rng(0)
+
+
+def noisy(x):
+    return x * NOISE.standard_normal(3)
+
+
+@pytest.mark.parametrize(
+    "f",
+    [
+        branching,
+        noisy,
+        lambda x: tg.functional.dropout(x, 0.5, rng=np.random.default_rng()),
+        lambda x: x * (x.data > 0),
+        lambda x: x[np.argsort(x.data)],
+        lambda x: tg.sum(tg.stack([x] * (1 + int(x.data[0] > 0)))),
+        lambda x: tg.clip(x, x.data.min(), 2.0),
+    ],
+)
+def test_what_depends_on_values_is_refused(f):
+    (x,) = tensors(np.random.default_rng(0), x=(3,))
+    with pytest.raises(ValueError, match="another program for other values"):
+        tg.compile(f, x)
+
+
+def test_bad_input():
+    (x,) = tensors(np.random.default_rng(0), x=(3,))
+    with pytest.raises(TypeError, match="input 0 of compile is a ndarray"):
+        tg.compile(lambda x: x, np.zeros(3))
+    with pytest.raises(TypeError, match="gave float"):
+        tg.compile(lambda x: 1.0, x)
+    run = tg.compile(lambda x: x * 2, x)
+    for bad in ([np.zeros(4)], [np.zeros(3, np.float32)], [], [x, x]):
+        with pytest.raises(ValueError, match="compile the function again"):
+            run(*bad)
+
+
+def test_one_output_or_several():
+    (x,) = tensors(np.random.default_rng(0), x=(3,))
+    assert isinstance(tg.compile(lambda x: x.sum(), x)(x), np.ndarray)
+    assert isinstance(tg.compile(lambda x: [x.sum()], x)(x), tuple)
+    np.testing.assert_array_equal(tg.compile(lambda x: x, x)(x), x.data)
+
+
+def test_nothing_is_kept_and_nothing_is_recorded():
+    (x,) = tensors(np.random.default_rng(0), x=(3,))
+    run = tg.compile(lambda x: tg.tanh(x) * x, x)
+    x.data = np.zeros(3)
+    assert x.grad is None and not run(np.zeros(3)).any()
+    assert repr(run) == "<compiled program of 2 operations>"
