@@ -22,7 +22,17 @@ import importlib
 
 from .entry import REGISTRY, Function, Mistake
 
-PARTS = ("elementwise", "losses", "products", "norms", "shapes", "contracts")
+PARTS = (
+    "elementwise",
+    "losses",
+    "products",
+    "norms",
+    "shapes",
+    "contracts",
+    "recurrent",
+    "gated",
+    "sequences",
+)
 
 
 def functions() -> list[Function]:
