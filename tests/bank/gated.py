@@ -152,8 +152,7 @@ def lstm_backward(gs, x, h0, c0, W, U, b, mistake=""):
         one = (gs[0][t] + dh, dc), x[t], h, c, W, U, b
         dx[t], dh, dc, dW_t, dU_t, db_t = lstm_step_backward(*one, mistake=mistake)
         if mistake == "dU from h_t":
-            dU_t = kept[t + 1][0].T @ (db_rows := step_rows(one))
-            assert len(db_rows) == len(h)
+            dU_t = kept[t + 1][0].T @ step_rows(one)
         dW, dU, db = dW + dW_t, dU + dU_t, db + db_t
         if mistake == "dU assigned in the loop":
             dU = dU_t

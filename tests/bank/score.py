@@ -1,0 +1,116 @@
+"""How a diagnosis is judged: is there one, how sure is it, and does it say what was done wrong?
+
+An explanation counts as right if its sentence matches every pattern of the mistake; "one of k" also
+if one of its k sentences does, for k up to 4: these hypotheses give the same numbers in every case
+that was tried, so nothing can tell them apart. "certain" and not right is the one thing that must
+never happen.
+
+Read next: `__main__.py`, the table.
+"""
+
+from __future__ import annotations
+
+import re
+import statistics
+from collections.abc import Iterable
+from dataclasses import dataclass
+from time import perf_counter
+
+import tinygrad_rnn as tg
+
+from .entry import Mistake
+
+MOST = 4  # a longer list of possibilities explains nothing
+
+
+@dataclass(frozen=True)
+class Row:
+    """What the check said about one mistake.
+
+    Attributes:
+        stage: where the check failed it; "passed" if it did not.
+        word: how sure the diagnosis is; "-" where there is none.
+        sentence, others: what it says, and what else it could be.
+        seconds: of the check with its diagnosis, and of a check of the right backward beside it.
+    """
+
+    mistake: Mistake
+    stage: str
+    word: str
+    sentence: str
+    others: tuple[str, ...]
+    seconds: tuple[float, float]
+
+    @property
+    def found(self) -> bool:
+        return self.stage != "passed"
+
+    @property
+    def right(self) -> bool:
+        """Whether it explains the mistake."""
+        if self.word in ("-", "unknown"):
+            return False
+        said = [self.sentence]
+        if self.word.startswith("one of"):
+            said = list(dict.fromkeys([*said, *self.others]))
+        return len(said) <= MOST and any(map(self.mistake.explained_by, said))
+
+    @property
+    def certain_and_wrong(self) -> bool:
+        return self.word == "certain" and not self.right
+
+    @property
+    def diagnosis_seconds(self) -> float:
+        """What a wrong answer costs more than a right one: localising it, and the diagnosis."""
+        return max(0.0, self.seconds[0] - self.seconds[1])
+
+
+def examine(mistake: Mistake, seed: int = 0) -> Row:
+    """Check the wrong backward once, and write down what was said."""
+    inputs = mistake.inputs(seed)
+    start = perf_counter()
+    report = tg.gradcheck(mistake.pair, *inputs, seed=seed, cases=mistake.cases(seed))
+    diagnosis = report.diagnosis
+    middle = perf_counter()
+    tg.gradcheck((mistake.of.forward, mistake.of.right), *inputs, seed=seed)
+    seconds = middle - start, perf_counter() - middle
+    stage = "passed" if report else report.stage or "undecided"
+    if diagnosis is None:
+        return Row(mistake, stage, "-", "-", (), seconds)
+    word = "one of k" if re.match("one of", diagnosis.word) else diagnosis.word
+    said = diagnosis.sentence, tuple(map(str, diagnosis.alternatives))
+    return Row(mistake, stage, word, *said, seconds)
+
+
+def examine_all(mistakes: Iterable[Mistake], seed: int = 0) -> list[Row]:
+    return [examine(m, seed) for m in mistakes]
+
+
+def share(rows: Iterable[Row]) -> float:
+    """The share of mistakes that are explained right."""
+    return statistics.fmean(row.right for row in rows)
+
+
+def totals(rows: list[Row]) -> list[str]:
+    """The sums under the table."""
+    lines = [f"found: {sum(r.found for r in rows)} of {len(rows)}"]
+    parts = {
+        "overall": rows,
+        "known": [r for r in rows if not r.mistake.held_out],
+        "held out": [r for r in rows if r.mistake.held_out],
+    }
+    for name, some in parts.items():
+        if some:
+            right = sum(r.right for r in some)
+            lines.append(f"explained right, {name}: {right} of {len(some)} ({share(some):.1%})")
+    words = dict.fromkeys(r.word for r in rows)
+    for word in words:
+        some = [r for r in rows if r.word == word]
+        lines.append(f"said {word!r}: {len(some)}, of them right: {sum(r.right for r in some)}")
+    lines.append(f"certain and wrong: {sum(r.certain_and_wrong for r in rows)}")
+    times = [r.diagnosis_seconds * 1e3 for r in rows]
+    lines.append(
+        "localising and diagnosing a mistake, beyond a check of the right backward:"
+        f" mean {statistics.fmean(times):.0f} ms, at most {max(times):.0f} ms"
+    )
+    return lines
