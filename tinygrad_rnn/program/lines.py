@@ -1,0 +1,133 @@
+"""A line of the recorded program is plain data: `n7 = op(n3, n5, **attrs)`, or a leaf.
+
+Read next: `value.py`, which collects the lines of a graph.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ..arraylike import Array
+from ..modes import Step
+from ..tensor import Tensor
+
+Scope = tuple[str | Step, ...]
+
+FOLDED, PREVIOUS = "folded", "previous"  # the operations of lines that stand for others
+
+_LAYER = re.compile(r"layer(\d+)(_reverse)?")
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Line:
+    """One line: `n7 = op(n3, n5, **attrs)`, or a leaf (no op).
+
+    Attributes:
+        number: its place in the program, from 0.
+        op: the primitive's name, or None for a leaf.
+        inputs: the numbers of its operands, in order and with multiplicity.
+        attrs: the metadata of the call.
+        scope: module path and time step it was made in.
+        value: the array (or the plain number, for a constant).
+        tensor: the Tensor; None for a constant (an operand that was no Tensor), for a line that
+            stands for others, and in a graph that was read from a file.
+        name: the Tensor's, when the graph was made.
+        kind: "op"; "folded" for a line that stands for the steps that a fold left out; or what sort
+            of leaf: "parameter" (needs a gradient), "cut" (off a graph, by `detach()`), "input",
+            "constant".
+        learned: whether it is a Parameter of a module, and not only a tensor that requires grad.
+    """
+
+    number: int
+    op: str | None
+    inputs: tuple[int, ...]
+    attrs: dict[str, Any]
+    scope: Scope
+    value: Any
+    tensor: Tensor | None
+    name: str | None
+    kind: str
+    learned: bool = False
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return np.shape(self.value)
+
+    @property
+    def bytes(self) -> int:
+        """The size of its value; of a plain number: 8."""
+        return int(np.asarray(self.value).nbytes)
+
+    @property
+    def t(self) -> int | None:
+        """The innermost time step of the scope."""
+        return next((entry.t for entry in reversed(self.scope) if isinstance(entry, Step)), None)
+
+    @property
+    def path(self) -> tuple[str, ...]:
+        """The module path: the scope without its time steps."""
+        return tuple(entry for entry in self.scope if not isinstance(entry, Step))
+
+    @property
+    def layer(self) -> int | None:
+        """The number of the innermost layer of `tg.nn` that the line was made in."""
+        found = self._layer()
+        return None if found is None else int(found[1])
+
+    @property
+    def direction(self) -> str | None:
+        """ "forward" or "reverse" in a layer of `tg.nn`, else None."""
+        found = self._layer()
+        return None if found is None else "reverse" if found[2] else "forward"
+
+    def _layer(self) -> re.Match[str] | None:
+        matches = (_LAYER.fullmatch(entry) for entry in reversed(self.path))
+        return next((match for match in matches if match), None)
+
+
+class Edge(NamedTuple):
+    """Argument number `argument` of line `line` is line `source`; `x * x` has two edges."""
+
+    source: int
+    line: int
+    argument: int
+
+
+class Gradients(NamedTuple):
+    """What a walk found: dL/d(line) by number, and what arrived over each edge (line, argument)."""
+
+    lines: dict[int, Array]
+    edges: dict[tuple[int, int], Array]
+
+
+def short(value: Any) -> str:
+    """At most four numbers as they are (%.3g), more as their norm; a missing value is a dash."""
+    if value is None:
+        return "–"
+    flat = np.ravel(value)
+    if flat.size <= 4 and flat.dtype.kind != "c":
+        return " ".join(f"{v:.3g}" for v in flat) or "empty"
+    return f"|·| {np.linalg.norm(flat):.3g}"
+
+
+def index_free(line: Line) -> tuple[Any, ...]:
+    """The metadata of a line as a key, without the places of an index: x[3] and x[4] are alike."""
+    return tuple((key, _key(value, key == "index")) for key, value in line.attrs.items())
+
+
+def _key(value: Any, is_index: bool) -> Any:
+    if isinstance(value, (tuple, list)):
+        return tuple([_key(part, is_index) for part in value])
+    if isinstance(value, slice):
+        if is_index:
+            return "slice", value.start is None, value.stop is None, value.step
+        return "slice", value.start, value.stop, value.step
+    if isinstance(value, np.ndarray):
+        return "array", value.shape, value.dtype.str
+    if is_index and isinstance(value, (int, np.integer)) and not isinstance(value, bool):
+        return "place"
+    return repr(value)
