@@ -1,4 +1,4 @@
-"""The table of the bank: each mistake, the verdict, what the diagnosis says, and whether that is it.
+"""The bank's table: each mistake, the verdict, what the diagnosis says, and whether that is it.
 
 python -m tests.bank [--seed 0] [--only known|held-out] [--wrong] [--name TEXT]
 """
