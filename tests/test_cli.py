@@ -11,8 +11,9 @@ import time
 import numpy as np
 import pytest
 
-from tinygrad_rnn import demo
 from tinygrad_rnn.cli import main
+from tinygrad_rnn.experiments.memory import Adding
+from tinygrad_rnn.experiments.run import ShownFit
 
 TEXT = "the cat sat on the mat; the dog ate the cat's hat. " * 120
 
@@ -37,14 +38,14 @@ def test_the_demo_does_all_five_steps(capsys, tmp_path, text, cell):
         capsys, "demo", "--text", text, "--cell", cell, "--steps", 12, "--out", folder
     )
     assert code == 0
-    for word in ("held-out", "temperature 0.5", "weight_hh_l0", "digits", "weights.npz"):
+    for word in ("nats per char", "temperature 0.5", "weight_hh_l0", "digits", "weights.npz"):
         assert word in out
     kept = {path.name for path in folder.iterdir()}
     assert kept >= {"weights.npz", "model.json", "history.csv", "samples.txt", "gradcheck.txt"}
     assert "unrolled.gv" in kept
     with open(folder / "history.csv") as file:
         rows = list(csv.DictReader(file))
-    assert [int(row["step"]) for row in rows] == list(range(1, 13))
+    assert [int(row["epoch"]) for row in rows] == list(range(1, 13))
     assert float(rows[-1]["loss"]) < float(rows[0]["loss"])
 
 
@@ -107,14 +108,30 @@ def test_texts_that_cannot_be_used(capsys, tmp_path):
 
 
 def test_the_shortest_text_that_is_accepted_works(capsys, tmp_path):
-    need = next(n for n in range(1, 10_000) if min((n - n // 10) // demo.B, n // 10) >= demo.T)
     path = tmp_path / "a.txt"
-    path.write_text((TEXT * 9)[:need])
-    code, _, _ = run(capsys, "train", "--text", path, "--steps", 2, "--out", tmp_path / "o")
-    assert code == 0
-    path.write_text((TEXT * 9)[: need - 1])
+    path.write_text(TEXT[:100])
+    code, out, _ = run(capsys, "demo", "--text", path, "--steps", 2, "--out", tmp_path / "o")
+    assert code == 0 and "5. keep" in out
+    path.write_text(TEXT[:99])
     message = refused(capsys, "train", "--text", path, "--out", tmp_path / "o")
-    assert f"at least {need:,}" in message
+    assert "99 characters: a language model needs 100 or more" in message
+
+
+def test_a_run_that_is_not_finite_is_one_line(capsys, tmp_path, monkeypatch):
+    monkeypatch.setattr(Adding, "n", 100)
+    monkeypatch.setattr(Adding, "clip", 1e308)
+    monkeypatch.setattr(Adding, "lr", 1e38)
+    with np.errstate(all="ignore"):
+        message = refused(capsys, "train", "adding", "--out", tmp_path)
+    assert "step 2" in message and "not finite" in message
+
+
+def test_what_belongs_to_another_task_is_refused(capsys, tmp_path, monkeypatch):
+    monkeypatch.setattr(Adding, "n", 50)
+    out = tmp_path / "adding"
+    assert "--epochs" in refused(capsys, "train", "adding", "--steps", 3, "--out", out)
+    run(capsys, "train", "adding", "--epochs", 1, "--cell", "rnn", "--out", out)
+    assert "no language model" in refused(capsys, "sample", out)
 
 
 def test_folders_that_cannot_be_written(capsys, tmp_path, text):
@@ -145,13 +162,13 @@ def test_the_command_line_is_explained(capsys, words):
 
 def test_ctrl_c_keeps_what_was_learned_and_goes_on(tmp_path, text):
     command = [sys.executable, "-m", "tinygrad_rnn", "demo", "--text", str(text)]
-    command += ["--steps", "100000", "--out", str(tmp_path / "m")]
+    command += ["--steps", "240", "--out", str(tmp_path / "m")]
     environment = os.environ | {"PYTHONUNBUFFERED": "1"}
     with subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment
     ) as process:
         seen = b""
-        while b"nats/char" not in seen:
+        while b"epoch 1/" not in seen:
             seen += process.stdout.read1(1000)
         time.sleep(0.3)
         process.send_signal(signal.SIGINT)
@@ -160,7 +177,19 @@ def test_ctrl_c_keeps_what_was_learned_and_goes_on(tmp_path, text):
     assert b"5. keep" in out
     assert b"Traceback" not in err
     with open(tmp_path / "m" / "history.csv") as file:
-        assert 1 <= len(list(csv.DictReader(file))) < 100_000
+        assert 1 <= len(list(csv.DictReader(file))) < 12
+
+
+def test_ctrl_c_in_the_first_epoch_goes_on_to_the_report(capsys, tmp_path, text, monkeypatch):
+    def interrupted(self, step, loss, seconds):
+        if step == 2:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(ShownFit, "on_step", interrupted)
+    code, out, _ = run(capsys, "demo", "--text", text, "--out", tmp_path / "m")
+    assert code == 0 and "5. keep" in out
+    code, out, _ = run(capsys, "train", "--text", text, "--out", tmp_path / "n")
+    assert code == 1 and "nothing was learned" in out
 
 
 def test_corrupt_models_are_one_line(capsys, tmp_path, text):

@@ -6,6 +6,7 @@ import pytest
 import tinygrad_rnn as tg
 from tinygrad_rnn import functional as F
 from tinygrad_rnn.fit import Fit
+from tinygrad_rnn.schedule import Plateau
 from tinygrad_rnn.task import Task, batches
 
 
@@ -74,7 +75,7 @@ def test_an_interrupted_epoch_is_done_again(tmp_path):
     list(whole.epochs_left())
     broken = run(tmp_path)
 
-    def interrupted(step, loss):
+    def interrupted(step, loss, seconds):
         if len(broken.history) == 2 and step == 3:
             raise KeyboardInterrupt
 
@@ -106,7 +107,103 @@ def test_it_stops_when_nothing_helps_any_more():
     assert len(rows) == best + 4
 
 
-def test_a_loss_that_is_not_finite_stops_the_run():
-    fit = run(lr=1e200)
-    with np.errstate(all="ignore"), pytest.raises(FloatingPointError, match="learning rate"):
+def test_data_of_another_run_are_refused(tmp_path):
+    list(run(tmp_path).epochs_left())
+    again = run(tmp_path)
+    again.task.y = again.task.y + 1
+    with pytest.raises(ValueError, match="on other data"):
+        again.resume(tmp_path)
+
+
+def test_a_plateau_is_told_the_scores_and_a_resumed_run_falls_alike(tmp_path):
+    def dull(folder=None):
+        fit = run(folder, epochs=8, lr=1e-300, schedule=Plateau(patience=1, factor=0.5))
+        return fit
+
+    whole = dull()
+    list(whole.epochs_left())
+    best, seen = Plateau(patience=1, factor=0.5), []
+    for row in whole.history:
+        seen.append(best.now)
+        best.seen(row.score)
+    assert [row.lr for row in whole.history] == [1e-300 * factor for factor in seen]
+    assert seen[-1] < 0.5
+    broken, again = dull(tmp_path), dull(tmp_path)
+    for row in broken.epochs_left():
+        if row.epoch == 5:
+            break
+    again.resume(tmp_path)
+    list(again.epochs_left())
+    assert numbers(again) == numbers(whole)
+
+
+class Bad(Line):
+    """Something goes wrong in the second epoch's third step, in a named place."""
+
+    def __init__(self, fault):
+        super().__init__()
+        self.fault, self.count = fault, 0
+
+    def losses(self, model, rng):
+        for rows in batches(40, 8, rng):
+            self.count += 1
+            with tg.scope("head"), tg.scope(t=self.count):
+                y = model(self.x[rows])
+                if self.count == 8:
+                    y = self.fault(y)
+            yield F.mse_loss(y, self.y[rows])
+
+
+def too_large(y):
+    square = (y * 1e200) * (y * 1e200)
+    tg.label(square=square)
+    return square - square
+
+
+def steep(y):
+    return y + tg.sqrt(y * 0.0)
+
+
+@pytest.mark.parametrize(
+    ("fault", "message"),
+    [
+        (too_large, r"epoch 2, step 3: the result of multiply, 'square', in head / t=8 has 8 of 8"),
+        (steep, r"epoch 2, step 3: the gradient of sqrt for input 0 in head / t=8 has 8 of 8"),
+    ],
+)
+def test_the_first_bad_node_is_named_and_nothing_is_learned_from_it(tmp_path, fault, message):
+    task = Bad(fault)
+    fit = Fit(task, task.model("", np.random.default_rng(0)), folder=tmp_path)
+    with np.errstate(all="ignore"), pytest.raises(FloatingPointError, match=message):
+        list(fit.epochs_left())
+    assert len(fit.history) == 1
+    assert all(np.isfinite(p.data).all() for p in fit.model.parameters())
+
+
+def test_a_learning_rate_that_is_too_high_is_named():
+    fit = run(lr=1e308)
+    fit.task.clip = 1e308
+    with (
+        np.errstate(all="ignore"),
+        pytest.raises(FloatingPointError, match=r"epoch 1, step 2: the"),
+    ):
+        list(fit.epochs_left())
+    fit = run()
+    fit.model[0].weight.data = np.full((1, 1), np.inf)
+    with (
+        np.errstate(all="ignore"),
+        pytest.raises(FloatingPointError, match=r"the weights 0.weight are not finite: lower the"),
+    ):
+        list(fit.epochs_left())
+
+
+def test_a_score_that_is_not_finite_is_traced_too():
+    class Unscored(Line):
+        def score(self, model, part):
+            with tg.scope("judging"):
+                return float(tg.log(model(self.x[:3]) * 0.0).sum().item())
+
+    task = Unscored()
+    fit = Fit(task, task.model("", np.random.default_rng(0)))
+    with np.errstate(all="ignore"), pytest.raises(FloatingPointError, match="log in judging has 3"):
         list(fit.epochs_left())

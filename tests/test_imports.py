@@ -19,7 +19,7 @@ RANKS = [  # a module imports only from its own row or from an earlier one
     {"nn"},
     {"optim", "data", "models", "schedule"},
     {"task"},
-    {"train", "fit"},
+    {"fit"},
     {"experiments"},
     {"demo", "learn", "cli", "__main__"},
 ]

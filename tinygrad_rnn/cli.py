@@ -17,18 +17,17 @@ import numpy as np
 
 from . import __version__, demo, nn
 from .check import Report, gradcheck
-from .data import manual, read_text
 from .draw import Drawing, DrawingError, draw
 from .experiments import TASKS
+from .experiments.language import Characters
 from .experiments.run import run_task
 from .files import whole_file
-from .models import load_model
+from .models import PROMPT, default_prompt, load_model, write
 from .modes import scope
 from .nn import LAYERS
 from .tensor import Tensor
 
 CELLS = {"rnn": nn.RNNCell, "lstm": nn.LSTMCell, "gru": nn.GRUCell}
-DEFAULT_STEPS = {"rnn": 3000, "lstm": 1200, "gru": 1200}  # each about a minute on two cores
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -40,7 +39,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         sys.stdout.reconfigure(errors="backslashreplace")  # to stop
     try:
         return int(arguments.run(arguments))
-    except (OSError, ValueError, ImportError, MemoryError, DrawingError) as error:
+    except (OSError, ValueError, ArithmeticError, ImportError, MemoryError, DrawingError) as error:
         print(f"tinygrad-rnn {arguments.verb}: {_one_line(error)}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
@@ -58,21 +57,20 @@ def _one_line(error: Exception) -> str:
 def run_demo(arguments: argparse.Namespace) -> int:
     """Train, sample, check, draw, keep."""
     folder = _writable_folder(arguments.out)
-    text = _text(arguments)
+    task = Characters(source=_path(arguments.text), seed=arguments.seed, steps=arguments.steps)
+    vocabulary = task.vocabulary
     print("1. train")
-    model, vocabulary, history, held_out = demo.learn(
-        text, arguments.cell, _steps(arguments), arguments.seed
-    )
-    paths = demo.keep(
-        folder, model, vocabulary, history
-    )  # first of all: whatever comes, it is kept
-    print(demo.judged(model, vocabulary, held_out))
+    model = demo.learn(task, arguments.cell, folder, arguments.seed)
 
     print("\n2. sample")
-    prompt = demo.default_prompt(vocabulary)
     written = [
-        demo.write_some(
-            model, vocabulary, prompt=prompt, length=240, temperature=heat, seed=arguments.seed
+        write(
+            model,
+            vocabulary,
+            prompt=default_prompt(vocabulary),
+            length=240,
+            temperature=heat,
+            seed=arguments.seed,
         )
         for heat in (0.5, 1.0)
     ]
@@ -80,14 +78,13 @@ def run_demo(arguments: argparse.Namespace) -> int:
         print(f"--- temperature {heat}\n{some}")
 
     print("\n3. check the gradient of every parameter")
-    window = vocabulary.encode(text[: demo.WINDOW + 1])
-    x, y = window[:-1, None], window[1:, None]
+    x, y = demo.windows(task)
     report = demo.check_model(model, x, y, arguments.seed)
     print(report)
 
     print("\n4. draw the unrolled window")
-    drawing = demo.draw_model(model, x, y)
-    paths += _write_pictures(drawing, folder / "unrolled")
+    drawing = demo.draw_model(model, x[:, :1], y[:, :1])
+    _write_pictures(drawing, folder / "unrolled")
 
     print("\n5. keep")
     for name, content in {
@@ -96,17 +93,17 @@ def run_demo(arguments: argparse.Namespace) -> int:
     }.items():
         with whole_file(folder / name) as file:
             file.write(content + "\n")
-        paths.append(folder / name)
-    for path in paths:
+    for path in sorted(folder.glob("[!.]*")):
         print(f"  {path}")
     return 0 if report else 1
 
 
 def run_train(arguments: argparse.Namespace) -> int:
-    """One experiment: step 1 and 5 of the demo for "characters", a run of `fit` for the others."""
-    if arguments.task == "characters":
-        return _train_characters(arguments)
-    task = TASKS[arguments.task](source=_path(arguments.data), seed=arguments.seed)
+    """One experiment, judged on held-out data."""
+    steps = {} if arguments.steps is None else {"steps": arguments.steps}
+    if steps and arguments.task != Characters.name:
+        raise ValueError(f"--steps is for characters; {arguments.task} takes --epochs")
+    task = TASKS[arguments.task](source=_path(arguments.data), seed=arguments.seed, **steps)
     better = run_task(
         task,
         cell=arguments.cell or task.cell,
@@ -119,27 +116,15 @@ def run_train(arguments: argparse.Namespace) -> int:
     return 0 if better else 1
 
 
-def _train_characters(arguments: argparse.Namespace) -> int:
-    arguments.cell = arguments.cell or "lstm"
-    folder = _writable_folder(arguments.out or "demo")
-    model, vocabulary, history, held_out = demo.learn(
-        _text(arguments), arguments.cell, _steps(arguments), arguments.seed
-    )
-    for path in demo.keep(folder, model, vocabulary, history):
-        print(f"  {path}")
-    print(demo.judged(model, vocabulary, held_out))
-    return 0
-
-
 def run_sample(arguments: argparse.Namespace) -> int:
-    """Text from a trained model."""
+    """Text from a trained model, by characters or by words, as it was trained."""
     model, vocabulary = load_model(arguments.model)
     prompt = arguments.prompt
     print(
-        demo.write_some(
+        write(
             model,
             vocabulary,
-            prompt=demo.default_prompt(vocabulary) if prompt is None else prompt,
+            prompt=default_prompt(vocabulary) if prompt is None else prompt,
             length=arguments.length,
             temperature=arguments.temperature,
             seed=arguments.seed,
@@ -212,16 +197,8 @@ def _check_cell(kind: str, steps: int, hidden: int, seed: int) -> Report:
 
 
 # ---------------------------------------------------------------- files
-def _text(arguments: argparse.Namespace) -> str:
-    return manual() if arguments.text is None else read_text(arguments.text)
-
-
 def _path(text: str | None) -> Path | None:
     return None if text is None else Path(text)
-
-
-def _steps(arguments: argparse.Namespace) -> int:
-    return DEFAULT_STEPS[arguments.cell] if arguments.steps is None else arguments.steps
 
 
 def _writable_folder(folder: str | Path) -> Path:
@@ -264,17 +241,21 @@ def _parser() -> argparse.ArgumentParser:
     sub = verb("demo", run_demo, "the whole tour in a minute: train, sample, check, draw, keep")
     _add_cell(sub)
     sub.add_argument("--text", metavar="FILE", help="your UTF-8 text; default: Python's manual")
-    sub.add_argument("--steps", type=_positive, help="training steps (default: about a minute)")
+    sub.add_argument(
+        "--steps", type=_positive, default=1200, help="training steps (default: 1200, a minute)"
+    )
     sub.add_argument("--out", metavar="DIR", default="demo", help="folder to keep (default: demo)")
 
     sub = verb("train", run_train, "train one experiment and judge it on held-out data")
     _add_training(sub)
 
     sub = verb("sample", run_sample, "let a trained model write")
-    sub.add_argument("model", metavar="DIR", help="the --out folder of demo or train")
-    sub.add_argument("--prompt", help=f"the text to continue (default: {demo.PROMPT!r})")
     sub.add_argument(
-        "--length", type=_positive, default=400, help="characters to write (default: 400)"
+        "model", metavar="DIR", help="the folder of demo, or of train characters, train words"
+    )
+    sub.add_argument("--prompt", help=f"the text to continue (default: {PROMPT!r})")
+    sub.add_argument(
+        "--length", type=_positive, default=400, help="characters or words (default: 400)"
     )
     sub.add_argument(
         "--temperature", type=_temperature, default=0.7, help="0: the likeliest (default: 0.7)"
@@ -312,17 +293,16 @@ def _add_training(sub: argparse.ArgumentParser) -> None:
         "task",
         metavar="TASK",
         nargs="?",
-        choices=("characters", *TASKS),
-        default="characters",
-        help=f"characters (default), {', '.join(TASKS)}",
+        choices=tuple(TASKS),
+        default=Characters.name,
+        help=f"one of {', '.join(TASKS)} (default: {Characters.name})",
     )
     sub.add_argument("--cell", choices=tuple(LAYERS), help="which cell (default: the task's)")
-    sub.add_argument("--data", metavar="PATH", help="your own data, in the task's layout")
+    sub.add_argument("--data", "--text", metavar="PATH", help="your own data, in the task's layout")
     sub.add_argument("--epochs", type=_positive, help="passes over the data (default: the task's)")
     sub.add_argument("--patience", type=_positive, help="stop after so many epochs without gain")
     sub.add_argument("--resume", action="store_true", help="go on from the checkpoint in --out")
-    sub.add_argument("--text", metavar="FILE", help="characters: your UTF-8 text")
-    sub.add_argument("--steps", type=_positive, help="characters: training steps")
+    sub.add_argument("--steps", type=_positive, help="characters: of all epochs (default: 1200)")
     sub.add_argument("--out", metavar="DIR", help="folder to keep (default: the task's name)")
 
 

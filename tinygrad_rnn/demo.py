@@ -1,127 +1,43 @@
 """The main job in five steps: learn from text, write some, check every gradient, draw, keep it all.
 
-Each step is a function here, and `tinygrad-rnn train, sample, check, draw` runs it alone.
+`tinygrad-rnn train, sample, check, draw` runs each step alone.
 """
 
 from __future__ import annotations
 
-import csv
-import math
-import sys
-from collections.abc import Iterator
-from contextlib import suppress
-from dataclasses import asdict
-from itertools import count
 from pathlib import Path
 from typing import Any
 
 from . import functional as F
 from .arraylike import Array
 from .check import Report, gradcheck
-from .data import Vocabulary, sequential_batches, split
+from .data import sequential_batches
 from .draw import Drawing, draw
-from .files import whole_file
-from .models import LanguageModel, save_model
+from .experiments.language import Characters
+from .experiments.run import judged, trained
+from .models import LanguageModel
 from .nn import functional_call
 from .tensor import Tensor
-from .train import Progress, evaluate, repeated, sample, train
 
-B, T = 32, 64  # rows that are read side by side, and steps between two cuts of the gradient
-PROMPT = "The "
-WINDOW = 3  # steps in the window that is checked and drawn
+WINDOW = 3  # steps in the windows that are checked; one of them is drawn
+ROWS = 8  # windows, from places far apart: a net that is sure of one symbol has hardly a gradient
 
 
-def learn(
-    text: str, cell: str, steps: int, seed: int
-) -> tuple[LanguageModel, Vocabulary, list[Progress], Array]:
-    """Step 1: train on nine tenths; (model, vocabulary, history, the held-out numbers).
+def learn(task: Characters, cell: str, folder: Path, seed: int = 0) -> Any:
+    """Step 1: train, judge on held-out text, and keep; gives the model.
 
     Ctrl-C ends the training; what was learned is kept.
-
-    Raises:
-        ValueError: if the text is too short.
     """
-    if not _enough(len(text)):
-        need = next(n for n in count(len(text)) if _enough(n))
-        raise ValueError(
-            f"the text has {len(text):,} characters; {B} rows of {T} steps, and a tenth held out,"
-            f" need at least {need:,}"
-        )
-    vocabulary = Vocabulary(text)
-    training, held_out = split(vocabulary.encode(text))
-    model = LanguageModel(len(vocabulary), cell, rng=seed)
-    print(
-        f"{len(text):,} characters, {len(vocabulary)} symbols; {cell.upper()} of"
-        f" {model.num_parameters():,} parameters; Ctrl-C stops and keeps what was learned"
-    )
-    history: list[Progress] = []
-    epochs = repeated(lambda: sequential_batches(training, B, T))
-    with suppress(KeyboardInterrupt):
-        for progress in _with_bar(train(model, epochs, steps), steps):
-            history.append(progress)
-    return model, vocabulary, history, held_out
+    run = trained(task, cell, folder, seed=seed)
+    if not run.history:
+        run.best = run.model.state_dict()  # Ctrl-C in the first epoch: go on with what there is
+    judged(run, cell)
+    return run.model
 
 
-def _enough(n: int) -> bool:
-    """Whether a text of n characters fills every row once, and the held-out part a row."""
-    held_out = int(n * 0.1)
-    return (n - held_out) // B >= T and held_out >= T
-
-
-def _with_bar(run: Iterator[Progress], steps: int) -> Iterator[Progress]:
-    """The same progress, shown live: a bar with tqdm, else a line now and then."""
-    try:
-        from tqdm import tqdm
-    except ImportError:
-        print("(pip install tqdm shows a progress bar here)")
-        yield from _with_lines(run, steps)
-        return
-    smooth = None
-    with tqdm(run, total=steps, unit="step", dynamic_ncols=True, file=sys.stdout) as bar:
-        for p in bar:
-            smooth = p.loss if smooth is None else 0.98 * smooth + 0.02 * p.loss
-            bar.set_postfix_str(
-                f"loss {smooth:.3f} nats/char, {p.step * p.symbols / p.seconds:,.0f} chars/s",
-                refresh=False,
-            )
-            yield p
-
-
-def _with_lines(run: Iterator[Progress], steps: int) -> Iterator[Progress]:
-    for p in run:
-        if p.step % max(1, steps // 20) == 0:
-            rate = p.step * p.symbols / p.seconds
-            print(f"step {p.step}/{steps}: loss {p.loss:.3f} nats/char, {rate:,.0f} chars/s")
-        yield p
-
-
-def judged(model: LanguageModel, vocabulary: Vocabulary, held_out: Array) -> str:
-    """The loss on text that was held out, and what it means, in one line."""
-    nats = evaluate(model, sequential_batches(held_out, 1, 512))
-    V = len(vocabulary)
-    return (
-        f"held-out: {nats:.3f} nats per character = {nats / math.log(2):.2f} bits"
-        f" (uniform over {V} symbols: {math.log(V):.2f} nats)"
-    )
-
-
-def default_prompt(vocabulary: Vocabulary) -> str:
-    """'The ', if the model knows these letters, else some symbol that it knows."""
-    return PROMPT if set(PROMPT) <= set(vocabulary.symbols) else vocabulary.symbols[-1]
-
-
-def write_some(
-    model: LanguageModel,
-    vocabulary: Vocabulary,
-    *,
-    prompt: str,
-    length: int,
-    temperature: float,
-    seed: int,
-) -> str:
-    """Step 2: the prompt and `length` characters that the model puts after it."""
-    numbers = sample(model, vocabulary.encode(prompt), length, temperature=temperature, rng=seed)
-    return prompt + vocabulary.decode(numbers)
+def windows(task: Characters) -> tuple[Array, Array]:
+    """Inputs and targets (WINDOW, ROWS) of the text that was learned."""
+    return next(sequential_batches(task.parts["train"], ROWS, WINDOW))
 
 
 def window_loss(model: LanguageModel, x: Array, y: Array) -> Any:
@@ -146,18 +62,3 @@ def draw_model(model: LanguageModel, x: Array, y: Array) -> Drawing:
     """Step 4: the window unrolled, with values and gradients."""
     scores, _ = model(x)
     return draw(F.cross_entropy(scores, y))
-
-
-def keep(
-    folder: Path,
-    model: LanguageModel,
-    vocabulary: Vocabulary,
-    history: list[Progress],
-) -> list[Path]:
-    """Step 5: the weights, the sizes and symbols, and the history as CSV."""
-    save_model(model, vocabulary, folder)
-    with whole_file(folder / "history.csv") as file:
-        rows = csv.DictWriter(file, list(Progress.__dataclass_fields__), lineterminator="\n")
-        rows.writeheader()
-        rows.writerows(asdict(p) for p in history)
-    return [folder / name for name in ("weights.npz", "model.json", "history.csv")]

@@ -7,7 +7,7 @@ cosine is `lambda epoch: warm_up(5)(epoch) * cosine(100)(epoch)`. Set `optimizer
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 Schedule = Callable[[int], float]
 
@@ -69,6 +69,13 @@ class Plateau:
         if self.waited > self.patience:
             self.now, self.waited = self.now * self.factor, 0
         return self.now
+
+    def after(self, losses: Iterable[float]) -> float:
+        """The same for a run that starts anew with these losses, whatever was seen before."""
+        fresh = Plateau(self.patience, self.factor)
+        for loss in losses:
+            fresh.seen(loss)
+        return fresh.now
 
 
 def _check(right: bool, message: str) -> None:

@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from .export import save_weights
 from .nn import Module
 from .tensor import Tensor
 
@@ -28,7 +29,8 @@ class Task(ABC):
     shape: ClassVar[str]  # "many-to-one", "many-to-many", ...
     metric: ClassVar[str]  # "accuracy", "perplexity", ...
     higher_is_better: ClassVar[bool] = True
-    epochs: ClassVar[int] = 10
+    epochs: int = 10
+    epoch_steps: int | None = None  # of an epoch; None: as many as one pass over the data has
     lr: ClassVar[float] = 3e-3
     clip: ClassVar[float] = 1.0
     cell: ClassVar[str] = "gru"  # the default cell
@@ -55,6 +57,18 @@ class Task(ABC):
     def examples(self, model: Any) -> list[str]:
         """A few lines that show what the model does on the test part."""
         return []
+
+    def meaning(self, score: float) -> list[str]:
+        """Lines that say a score on the test part in other words, or units."""
+        return []
+
+    def progress(self, loss: float, rate: float) -> str:
+        """What a progress bar says of a training loss, at so many steps a second."""
+        return f"loss {loss:.4f}"
+
+    def keep(self, model: Any, folder: Path) -> None:
+        """Write what is needed to use the model again: here, its weights."""
+        save_weights(model.state_dict(), folder / "weights.npz")
 
     def beats_baseline(self, score: float) -> bool:
         """Whether a score on the test part is better than the baseline's."""

@@ -1,12 +1,13 @@
-"""Perplexity is what it says, the state is carried on, and a sample follows its temperature."""
+"""Perplexity is what it says, the state is carried on, and what was trained writes."""
 
-from itertools import pairwise
+from collections import Counter
 
 import numpy as np
 import pytest
 
+from tinygrad_rnn.cli import main
 from tinygrad_rnn.data import words
-from tinygrad_rnn.experiments.language import LanguageModel, Words, _prose, sample
+from tinygrad_rnn.experiments.language import Characters, Words, _prose
 from tinygrad_rnn.fit import Fit
 
 
@@ -36,19 +37,32 @@ def test_paragraphs_are_kept_once_without_rules():
     assert _prose("a b\n\n+---+\n| c |\n\na\n  b\n\nd") == "a b\n\nc\n\nd"
 
 
-def test_unigrams_and_bigrams_by_hand(story):
-    task = Words(source=story)
-    train, test = task.parts["train"].tolist(), task.parts["test"].tolist()
-    V, n = len(task.vocabulary), len(train)
-    logs = [np.log((train.count(word) + 1) / (n + V)) for word in test[1:]]
+def by_hand(train, test, n, k, V):
+    """The perplexity of add-k n-grams, by counting strings of symbols."""
+    grams = [tuple(train[i : i + n]) for i in range(len(train) - n + 1)]
+    before = Counter(gram[:-1] for gram in grams)
+    together = Counter(grams)
+    logs = []
+    for i in range(len(test) - n + 1):
+        gram = tuple(test[i : i + n])
+        logs.append(np.log((together[gram] + k) / (before[gram[:-1]] + k * V)))
+    return np.exp(-np.mean(logs))
+
+
+@pytest.mark.parametrize("kind", [Characters, Words])
+def test_the_baselines_by_hand(story, kind):
+    task = kind(source=story)
+    parts = {part: task.parts[part].tolist() for part in task.parts}
+    V, n = len(task.vocabulary), len(parts["train"])
+    logs = [np.log((parts["train"].count(s) + 1) / (n + V)) for s in parts["test"][1:]]
     assert task.unigram == pytest.approx(np.exp(-np.mean(logs)))
-    k, perplexity = task.bigram
-    pairs = list(pairwise(train))
-    logs = [
-        np.log((pairs.count((a, b)) + k) / (train[:-1].count(a) + k * V)) for a, b in pairwise(test)
-    ]
-    assert perplexity == pytest.approx(np.exp(-np.mean(logs)))
+    n, k, perplexity = task.ngram
+    assert perplexity == pytest.approx(by_hand(parts["train"], parts["test"], n, k, V))
     assert task.baseline()[1] == perplexity
+    chosen = by_hand(parts["train"], parts["validation"], n, k, V)
+    for other in task.grams:
+        for k in (0.001, 0.1, 1):
+            assert by_hand(parts["train"], parts["validation"], other, k, V) >= chosen - 1e-9
 
 
 def test_a_model_that_knows_nothing_has_perplexity_V(story):
@@ -91,21 +105,50 @@ def test_the_state_is_carried_without_its_past(story):
         assert h.data.any() and not h.requires_grad and not c.requires_grad
 
 
-def test_samples():
-    model = LanguageModel("gru", 6, 8, rng=np.random.default_rng(0))
-    model.output.bias.data[...] = [0, 3, 0, 0, 2.5, 0]
-    start = np.array([2, 3])
-    cold = sample(model, start, 30, temperature=1e-3, rng=0)
-    assert cold[:2].tolist() == [2, 3] and len(cold) == 32
-    assert (cold == sample(model, start, 30, temperature=1e-3, rng=1)).all()
-    warm = [len(set(sample(model, start, 30, temperature=t, rng=0).tolist())) for t in (0.01, 9)]
-    assert warm[0] < warm[1]
-    assert 1 not in sample(model, start, 30, temperature=0.1, never=(1,), rng=0)
-    assert (sample(model, start, 9, rng=5) == sample(model, start, 9, rng=5)).all()
-    with pytest.raises(ValueError, match="temperature > 0"):
-        sample(model, start, 3, temperature=0, rng=0)
-    with pytest.raises(ValueError, match="0 symbols"):
-        sample(model, start[:0], 3, rng=0)
+def test_an_epoch_of_characters_has_its_steps_however_short_the_text(story):
+    task = Characters(source=story, steps=30)
+    assert (task.epochs, task.epoch_steps, task.B) == (12, 2, len(task.parts["train"]) // 128)
+    assert Characters(source=story, steps=1).epochs == 1
+    net = task.model("gru", np.random.default_rng(0))
+    seen = []
+    net.forward = lambda x, state=None, forward=net.forward: seen.append(x) or forward(x, state)
+    task.epoch_steps = 40
+    assert len(list(task.losses(net, np.random.default_rng(0)))) == len(seen) == 40
+    passes = len(task.parts["train"]) // task.B // task.T + 1
+    np.testing.assert_array_equal(seen[0], seen[passes])  # the text from its beginning again
+
+
+@pytest.mark.parametrize("kind", [Characters, Words])
+def test_a_resumed_run_of_a_language_model_has_identical_numbers(story, tmp_path, kind):
+    def run(folder=None):
+        task = kind(source=story)
+        task.epochs, task.epoch_steps = 4, 3
+        return Fit(task, task.model("gru", np.random.default_rng(0)), folder=folder)
+
+    whole, broken, again = run(), run(tmp_path), run(tmp_path)
+    list(whole.epochs_left())
+    next(broken.epochs_left())
+    again.resume(tmp_path)
+    list(again.epochs_left())
+    for name, weight in whole.model.state_dict().items():
+        np.testing.assert_array_equal(again.model.state_dict()[name], weight)
+    assert [row.loss for row in again.history] == [row.loss for row in whole.history]
+
+
+@pytest.mark.parametrize("kind", ["characters", "words"])
+def test_what_was_trained_writes(story, tmp_path, capsys, kind):
+    out = tmp_path / "kept"
+    main(["train", kind, "--data", str(story), "--epochs", "1", "--out", str(out)])
+    held_out = capsys.readouterr().out
+    assert "nats per" in held_out and "temperature 0.3: " in held_out
+    for prompt in ([], ["--prompt", "a cat"]):
+        command = ["sample", str(out), "--length", "6", "--temperature", "0.5", *prompt]
+        assert main(command) == 0
+        text = capsys.readouterr().out
+        assert main(command) == 0 and capsys.readouterr().out == text
+    assert text.startswith("a cat")
+    written = text.removesuffix("\n").removeprefix("a cat")
+    assert len(written) == 6 if kind == "characters" else len(words(written)) == 6
 
 
 def test_own_text(story, tmp_path):
@@ -116,11 +159,14 @@ def test_own_text(story, tmp_path):
     path.write_text("too short", encoding="UTF-8")
     with pytest.raises(ValueError, match="2 words"):
         Words(source=path)
+    with pytest.raises(ValueError, match="9 characters"):
+        Characters(source=path)
 
 
 @pytest.mark.slow
-def test_default_settings_beat_the_bigrams():
-    task = Words()
+@pytest.mark.parametrize("kind", [Characters, Words])
+def test_default_settings_beat_the_ngrams(kind):
+    task = kind()
     run = Fit(task, task.model(task.cell, np.random.default_rng([0, 1])))
     for _ in run.epochs_left():
         pass

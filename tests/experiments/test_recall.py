@@ -1,123 +1,50 @@
-"""What is to be recalled is what was shown, chrono biases are the paper's, and a table compares."""
+"""The table of cells by length: scores, sequences until solved, and the figures of the papers."""
 
-import numpy as np
 import pytest
 
-from tinygrad_rnn.experiments.recall import Copy, Order, Recall, chrono, compare
-from tinygrad_rnn.fit import Fit
-from tinygrad_rnn.nn import GRU, LSTM, RNN
-
-CELLS = ("rnn", "lstm", "gru")
+from tinygrad_rnn.experiments import recall
+from tinygrad_rnn.experiments.memory import Adding, Copy, Order
+from tinygrad_rnn.experiments.recall import Question, compare, tried
 
 
-def short(task_class, n=200):
-    class Short(task_class):
-        epochs = 2
+def small(task_class, n):
+    class Small(task_class):
+        pass
 
-    Short.n = n
-    return Short
-
-
-def test_copy_shows_ten_symbols_and_asks_for_them_after_the_signal():
-    task = Copy(length=7)
-    for x, y in task.parts.values():
-        assert x.shape == y.shape == (27, x.shape[1])
-        assert (x[:10] == y[-10:]).all() and set(np.unique(x[:10])) == set(range(1, 9))
-        assert (x[16] == 9).all() and not np.delete(x[10:], 6, axis=0).any() and not y[:17].any()
-    parts = [{tuple(column) for column in x.T} for x, _ in task.parts.values()]
-    assert not (parts[0] & parts[1] or parts[0] & parts[2] or parts[1] & parts[2])
-
-
-def test_copy_baseline_is_the_entropy_of_ten_symbols_a_step():
-    assert Copy().baseline()[1] == pytest.approx(0.51986, abs=1e-5)
-
-
-@pytest.mark.parametrize("length", [20, 100])
-def test_order_is_told_by_the_two_letters(length):
-    x, y = Order(length=length).parts["test"]
-    tenth = length // 10
-    lengths = set()
-    for column, label in zip(x.T, y, strict=True):
-        text = "".join("abcdXYEB "[s] for s in column).lstrip()
-        assert text[0] == "E" and text[-1] == "B" and set(text[1:-1]) <= set("abcdXY")
-        places = [k for k, letter in enumerate(text) if letter in "XY"]
-        assert tenth <= places[0] <= 2 * tenth and 5 * tenth <= places[1] <= 6 * tenth
-        assert len(places) == 2
-        assert ("XX", "XY", "YX", "YY")[label] == text[places[0]] + text[places[1]]
-        lengths.add(len(text))
-    assert lengths == set(range(length, length + tenth + 1))
-
-
-@pytest.mark.parametrize("task_class", [Copy, Order])
-def test_the_seed_decides(task_class):
-    draws = [task_class(seed=seed).parts["test"][0] for seed in (0, 0, 1)]
-    assert (draws[0] == draws[1]).all() and not (draws[0] == draws[2]).all()
-
-
-@pytest.mark.parametrize("task_class", [Copy, Order])
-def test_bad_arguments(task_class, tmp_path):
-    with pytest.raises(ValueError, match="makes its own data"):
-        task_class(source=tmp_path)
-    with pytest.raises(ValueError, match="given 0"):
-        task_class(length=0)
-
-
-def test_chrono_biases():
-    rng = np.random.default_rng(0)
-    lstm, gru, rnn = LSTM(3, 50, rng=0), GRU(3, 50, rng=0), RNN(3, 50, rng=0)
-    before = rnn.bias_ih_l0.data.copy()
-    for layer in (lstm, gru, rnn):
-        chrono(layer, 100, rng)
-    i, f, g, o = np.split(lstm.bias_ih_l0.data + lstm.bias_hh_l0.data, 4)
-    assert (f >= 0).all() and (f <= np.log(100)).all() and (i == -f).all()
-    assert np.exp(f).mean() == pytest.approx(50, abs=12) and not g.any() and not o.any()
-    r, z, n = np.split(gru.bias_ih_l0.data + gru.bias_hh_l0.data, 3)
-    assert (z >= 0).all() and np.exp(z).max() > 80 and not r.any() and not n.any()
-    assert (rnn.bias_ih_l0.data == before).all()
-    with pytest.raises(ValueError, match="above 1"):
-        chrono(lstm, 1, rng)
-    with pytest.raises(ValueError, match="bias=False"):
-        chrono(GRU(3, 4, bias=False), 9, rng)
-
-
-def test_a_gru_with_chrono_biases_forgets_at_the_rate_they_say():
-    model = Recall("gru", 4, 30, 2, 50, np.random.default_rng(0))
-    gru = model.recurrent
-    for name, p in gru.named_parameters():
-        if name.startswith("weight"):
-            p.data[...] = 0
-    h0 = np.ones((1, 1, 30), np.float32)
-    _, h = gru(np.zeros((1, 1, 4), np.float32), h0)
-    kept = h.data[0, 0]  # z = u / (1 + u) for b_z = log u: a memory of about u steps
-    u = np.exp(gru.bias_ih_l0.data[30:60])
-    np.testing.assert_allclose(kept, u / (1 + u), rtol=1e-5)
-
-
-@pytest.mark.parametrize("cell", CELLS)
-@pytest.mark.parametrize("task_class", [Copy, Order])
-def test_the_loss_falls_with_every_cell(cell, task_class):
-    task = short(task_class)(length=20)
-    run = Fit(task, task.model(cell, np.random.default_rng(0)), epochs=2)
-    rows = list(run.epochs_left())
-    assert rows[-1].loss < rows[0].loss
-    assert 0 <= run.score("test") <= (1 if task.higher_is_better else np.log(9))
-    assert len(task.examples(run.model)) >= 3
+    Small.n = n
+    return Small
 
 
 def test_compare_is_a_table():
-    lines = compare(short(Copy, 40), (1, 2), ("rnn", "gru"), epochs=1)
-    assert lines[0].split() == ["length", "rnn", "gru", "baseline"]
-    assert [line.split()[0] for line in lines[1:]] == ["1", "2"]
-    assert [float(line.split()[-1]) for line in lines[1:]] == [0.990, 0.945]
-    assert lines == compare(short(Copy, 40), (1, 2), ("rnn", "gru"), epochs=1)
+    question = Question(small(Copy, 40), (1, 2), 1, 0.0, "")
+    lines = list(compare(question, ("rnn", "gru")))
+    assert lines[:2] == ["| length | RNN | GRU | baseline |", "|---:|---:|---:|---:|"]
+    assert [line.split(" ")[1] for line in lines[2:]] == ["1", "2"]
+    assert [line.split(" ")[-2] for line in lines[2:]] == ["0.990", "0.945"]
+    assert lines == list(compare(question, ("rnn", "gru")))
+    assert lines != list(compare(question, ("rnn", "gru"), seed=1))
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("task_class", [Copy, Order])
-def test_default_settings_beat_the_baseline(task_class):
-    task = task_class()
-    run = Fit(task, task.model(task.cell, np.random.default_rng([0, 1])))
-    for _ in run.epochs_left():
-        pass
-    run.use_best()
-    assert task.beats_baseline(run.score("test"))
+@pytest.mark.parametrize(("task_class", "enough"), [(Adding, 9.0), (Copy, 9.0), (Order, 0.0)])
+def test_a_run_ends_when_it_is_solved(task_class, enough):
+    task = small(task_class, 100)(length=20)
+    score, sequences = tried(task, "gru", 3, enough, 0)
+    assert sequences == 100
+    never = -1.0 if not task.higher_is_better else 2.0
+    other, sequences = tried(task, "gru", 2, never, 0)
+    assert sequences is None
+    assert score >= 0 and other >= 0
+
+
+def test_the_tables_are_printed_with_what_was_published(capsys, monkeypatch):
+    for question in recall.QUESTIONS:
+        monkeypatch.setattr(question.task, "n", 50)
+    monkeypatch.setattr(
+        recall,
+        "QUESTIONS",
+        [Question(q.task, (20,), 1, q.solved, q.published) for q in recall.QUESTIONS],
+    )
+    recall.main(["--only", "order", "adding"])
+    out = capsys.readouterr().out
+    assert "order: accuracy" in out and "adding: mean squared error" in out and "copy:" not in out
+    assert "31,390" in out and "74,000" in out

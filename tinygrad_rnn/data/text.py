@@ -79,6 +79,7 @@ class Vocabulary:
         max_size: the largest V, `unknown` and `padding` included; the most frequent symbols stay.
         order: "sorted"; "frequency", the most frequent first, equals sorted; or "given", in the
             order of first appearance.
+        joiner: what stands between two symbols of a text: "" for characters, " " for words.
 
     Raises:
         ValueError: for arguments that contradict each other.
@@ -105,6 +106,7 @@ class Vocabulary:
         min_count: int = 1,
         max_size: int | None = None,
         order: Order = "sorted",
+        joiner: str = "",
     ) -> None:
         special = [symbol for symbol in (padding, unknown) if symbol is not None]
         _check_arguments(special, min_count, max_size, order)
@@ -116,7 +118,7 @@ class Vocabulary:
             counts.pop(symbol, None)
         room = None if max_size is None else max_size - len(special)
         ordinary = _chosen(counts, min_count, room, order)
-        self.unknown, self.padding = unknown, padding
+        self.unknown, self.padding, self.joiner = unknown, padding, joiner
         self.symbols: tuple[str, ...] = (*special, *ordinary)
         self._numbers = {symbol: k for k, symbol in enumerate(self.symbols)}
         self._long = any(len(symbol) > 1 for symbol in ordinary)
@@ -146,12 +148,12 @@ class Vocabulary:
         other = -1 if self.unknown is None else self._numbers[self.unknown]
         return np.array([self._numbers.get(symbol, other) for symbol in symbols], dtype=np.int64)
 
-    def decode(self, numbers: Sequence[int] | Array, joiner: str = "") -> str:
+    def decode(self, numbers: Sequence[int] | Array, joiner: str | None = None) -> str:
         """The symbols of the numbers, joined; padding is left out.
 
         Args:
             numbers: integers (length,).
-            joiner: what stands between two symbols: "" for characters, " " for words.
+            joiner: what stands between two symbols; default: the vocabulary's.
 
         Raises:
             ValueError: for numbers that are not in 0 ... V-1, or not one row of integers.
@@ -164,11 +166,15 @@ class Vocabulary:
                 f"the symbols are numbered 0 ... {len(self) - 1}; given {row.min()} ... {row.max()}"
             )
         symbols = (self.symbols[k] for k in row.tolist())
+        joiner = self.joiner if joiner is None else joiner
         return joiner.join(symbol for symbol in symbols if symbol != self.padding)
 
     def to_json(self) -> dict[str, Any]:
         """What `json.dump` can write and `from_json` makes this vocabulary of again."""
-        return {"symbols": list(self.symbols), "unknown": self.unknown, "padding": self.padding}
+        return {
+            "symbols": list(self.symbols), "unknown": self.unknown, "padding": self.padding,
+            "joiner": self.joiner,
+        }  # fmt: skip
 
     @classmethod
     def from_json(cls, value: dict[str, Any] | Sequence[str]) -> Vocabulary:
@@ -183,10 +189,11 @@ class Vocabulary:
             vocabulary = cls(**{"symbols": None, "order": "given"} | parts)
         except TypeError:
             vocabulary = None
-        if vocabulary is None or not isinstance(symbols, list | tuple):
+        right = vocabulary is not None and isinstance(vocabulary.joiner, str)
+        if vocabulary is None or not right or not isinstance(symbols, list | tuple):
             raise ValueError(
-                "a vocabulary is a list of strings, or has the keys symbols, unknown, padding;"
-                f" given {str(value)[:80]}"
+                "a vocabulary is a list of strings, or has the keys symbols, unknown, padding,"
+                f" joiner; given {str(value)[:80]}"
             )
         if vocabulary.symbols != tuple(symbols):
             raise ValueError(

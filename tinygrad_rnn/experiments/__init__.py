@@ -5,10 +5,9 @@ from .activity import Activity
 from .bot import Bot
 from .caption import Caption
 from .digits import Digits
-from .language import Words
-from .memory import Adding
+from .language import Characters, Words
+from .memory import Adding, Copy, Order
 from .overfitting import Overfitting
-from .recall import Copy, Order
 from .reviews import Sentiment, Spam
 from .series import Sound, Sunspots
 from .tagging import Dna, Tagging
@@ -26,6 +25,7 @@ _ALL: tuple[type[Task], ...] = (
     NumbersPlain,
     Bot,
     Caption,
+    Characters,
     Words,
     Sunspots,
     Sound,

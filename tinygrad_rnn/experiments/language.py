@@ -1,15 +1,17 @@
-"""A language model says how likely each next word is; a surprised one has a high perplexity.
+"""A language model says how likely each next symbol is; a surprised one has a high perplexity.
 
-Legend: `B` rows of text read side by side, `T` steps of a batch, `V` words, `H` hidden width.
+Legend: `B` rows of text read side by side, `T` steps of a batch, `V` symbols.
 """
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterator
 from functools import cached_property
+from itertools import cycle, islice
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -17,158 +19,166 @@ from .. import functional as F
 from ..arraylike import Array
 from ..bptt import detached
 from ..data import Vocabulary, manual, read_text, sequential_batches, split, words
-from ..modes import no_grad
-from ..nn import LAYERS, Dropout, Embedding, Linear, Module
+from ..models import LanguageModel, default_prompt, save_model, write
+from ..nn import Module
 from ..task import Task
 from ..tensor import Tensor
 
 
-class LanguageModel(Module):
-    """A word's vector into a recurrent layer, and a score for each possible next word out of it.
+class Language(Task):
+    """The next symbol of a text, by all the symbols before it.
 
-    Dropout on the way in and on the way out, not along time (Zaremba et al. 2014).
-
-    Call `model(x, state=None)` with x (T, B): scores (T, B, V), and the state to go on from.
-    """
-
-    def __init__(
-        self, cell: str, V: int, hidden: int, *, dropout: float = 0.0, rng: np.random.Generator
-    ) -> None:
-        super().__init__()
-        self.embedding = Embedding(V, hidden, dtype=np.float32, rng=rng)
-        self.dropout = Dropout(dropout, rng=rng)
-        self.recurrent = LAYERS[cell](hidden, hidden, dtype=np.float32, rng=rng)
-        self.output = Linear(hidden, V, dtype=np.float32, rng=rng)
-
-    def forward(self, x: Array, state: Any = None) -> tuple[Any, Any]:
-        hs, state = self.recurrent(self.dropout(self.embedding(x)), state)  # (T, B, H)
-        return self.output(self.dropout(hs)), state
-
-
-@no_grad()
-def sample(
-    model: LanguageModel,
-    start: Array,
-    length: int,
-    *,
-    temperature: float = 1.0,
-    never: tuple[int, ...] = (),
-    rng: int | np.random.Generator,
-) -> Array:
-    """`start` (n,) and `length` more symbols, each drawn from softmax(scores / temperature).
-
-    Args:
-        temperature: 1 is what was learned; towards 0, always the likeliest; above 1, bolder.
-        never: symbols that are not drawn, such as the unknown word.
-
-    Raises:
-        ValueError: for a temperature that is not positive, or nothing to start from.
-    """
-    if temperature <= 0 or not len(start):
-        raise ValueError(
-            f"a sample needs a temperature > 0 and a first symbol; given {temperature} and"
-            f" {len(start)} symbols"
-        )
-    rng = np.random.default_rng(rng)
-    symbols = [int(k) for k in start]
-    scores, state = model(np.asarray(start)[:, None])
-    for _ in range(length):
-        logits = scores.data[-1, 0].astype(float) / temperature  # (V,)
-        logits[list(never)] = -np.inf
-        symbols.append(int(rng.choice(len(logits), p=F.softmax(logits))))
-        scores, state = model(np.array([[symbols[-1]]]), state)
-    return np.array(symbols)
-
-
-class Words(Task):
-    """The next word of the standard library's own manual, by all the words before it.
-
-    Paragraphs that the manual has twice are kept once: otherwise what is held out had been read;
-    and the rules that its tables are drawn with are left out, which anyone can foretell.
-    The last tenth of the text is held out to be judged by, the tenth before it to choose by. Words
-    outside the 1,500 most frequent of the training part count as one, `<unk>`; so perplexities
-    compare only with others on these symbols. The manual differs a little between Pythons.
+    The last tenth of the text is held out to be judged by, the tenth before it to choose by.
     `source`: a text file.
     """
 
-    name = "words"
     shape = "language model"
     metric = "perplexity"
     higher_is_better = False
-    epochs = 8
-    lr = 4e-3
-    max_size, hidden, dropout = 1500, 128, 0.4
-    B, T = 20, 30
+    embedding, hidden, dropout = 64, 128, 0.0
+    B, T = 32, 64
+    unit: ClassVar[str]  # what one symbol is
+    grams: ClassVar[tuple[int, ...]]  # the n-grams that the baseline is chosen from, by their n
+    excerpt: ClassVar[int]  # symbols of an example
 
-    def __init__(self, *, source: Path | None = None, seed: int = 0) -> None:
-        text = words(_prose(manual()) if source is None else read_text(source))
+    vocabulary: Vocabulary
+    seed: int
+    parts: dict[str, Array]
+
+    def _split(self, text: Any, source: Path | None) -> dict[str, Any]:
+        """Three parts of a text, which is a string or an array of words."""
         if len(text) < 100:
-            raise ValueError(f"{source} has {len(text)} words: a language model needs 100 or more")
-        some, test = split(np.array(text, dtype=object), 0.1)
+            given = f"{source} has {len(text)} {self.name}"
+            raise ValueError(f"{given}: a language model needs 100 or more")
+        some, test = split(text, 0.1)
         train, validation = split(some, 1 / 9)
-        self.vocabulary = Vocabulary(train, unknown="<unk>", max_size=self.max_size)
-        texts = {"train": train, "validation": validation, "test": test}
-        self.parts = {part: self.vocabulary.encode(text) for part, text in texts.items()}
-        self.B = max(1, min(self.B, len(train) // (2 * self.T)))  # a short text: fewer rows
-        self.seed = seed
+        return {"train": train, "validation": validation, "test": test}
+
+    def _take(self, texts: dict[str, Any], vocabulary: Vocabulary, seed: int) -> None:
+        self.vocabulary, self.seed = vocabulary, seed
+        self.parts = {part: vocabulary.encode(text) for part, text in texts.items()}
+        rows = len(self.parts["train"]) // (2 * self.T)
+        self.B = max(1, min(self.B, rows))  # a short text: fewer rows
 
     def model(self, cell: str, rng: np.random.Generator) -> Module:
-        V = len(self.vocabulary)
-        return LanguageModel(cell, V, self.hidden, dropout=self.dropout, rng=rng)
+        sizes = (self.embedding, self.hidden, self.dropout)
+        return LanguageModel(len(self.vocabulary), cell, *sizes, rng=rng)
 
     def losses(self, model: Any, rng: np.random.Generator) -> Iterator[Tensor]:
         """Truncated back-propagation: the state is carried from batch to batch, without its past.
 
-        Each pass begins at another word, so that the cuts do not always fall in the same places.
+        Each epoch begins at another symbol, so that the cuts do not always fall in the same places.
         """
-        state = None
-        start = rng.integers(0, self.T)
-        for x, y in sequential_batches(self.parts["train"][start:], self.B, self.T):
+        text, state = self.parts["train"], None
+        batches = sequential_batches(np.roll(text, -rng.integers(len(text))), self.B, self.T)
+        if self.epoch_steps is not None:
+            batches = islice(cycle(batches), self.epoch_steps)
+        for x, y in batches:
             scores, state = model(x, detached(state))
             yield F.cross_entropy(scores, y)
 
     def score(self, model: Any, part: str) -> float:
-        state, total, count = None, 0.0, 0
-        for x, y in sequential_batches(self.parts[part], 1, 200):
+        """The part is read in rows of ten thousand symbols or more, the state carried on."""
+        numbers, state, total, count = self.parts[part], None, 0.0, 0
+        for x, y in sequential_batches(numbers, max(1, len(numbers) // 10_000), 200):
             scores, state = model(x, state)
             total += F.cross_entropy(scores, y, reduction="sum").item()
             count += y.size
-        return float(np.exp(total / count))
+        return math.exp(total / count)
 
     def baseline(self) -> tuple[str, float]:
-        k, perplexity = self.bigram
-        return f"bigrams with add-{k:g} smoothing (unigrams: {self.unigram:.1f})", perplexity
+        n, k, perplexity = self.ngram
+        return f"{n}-grams with add-{k:g} smoothing (1-grams: {self.unigram:.1f})", perplexity
 
     @property
     def unigram(self) -> float:
-        """The perplexity of the test part by how frequent each word is, plus one."""
+        """The perplexity of the test part by how frequent each symbol is, plus one."""
         counts = np.bincount(self.parts["train"], minlength=len(self.vocabulary)) + 1
         return _perplexity(counts[self.parts["test"][1:]] / counts.sum())
 
     @cached_property
-    def bigram(self) -> tuple[float, float]:
-        """(k, chosen on the validation part; the test part's perplexity by add-k bigrams)."""
-        V, train = len(self.vocabulary), self.parts["train"]
-        counts = np.zeros((V, V), np.int32)
-        np.add.at(counts, (train[:-1], train[1:]), 1)
-        before = counts.sum(axis=1)
+    def ngram(self) -> tuple[int, float, float]:
+        """(n and k, chosen on the validation part; the test part's perplexity by add-k n-grams)."""
+        ks = (0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1)
+        choices = [(n, k) for n in self.grams for k in ks]
+        n, k = min(choices, key=lambda choice: self._by_ngrams("validation", *choice))
+        return n, k, self._by_ngrams("test", n, k)
 
-        def judged(k: float, part: str) -> float:
-            x, y = self.parts[part][:-1], self.parts[part][1:]
-            return _perplexity((counts[x, y] + k) / (before[x] + k * V))
-
-        k = min((0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1), key=lambda k: judged(k, "validation"))
-        return k, judged(k, "test")
+    def _by_ngrams(self, part: str, n: int, k: float) -> float:
+        """P(symbol after n - 1 others) = (how often together + k) / (how often those + k V)."""
+        V = len(self.vocabulary)
+        known, asked = (_grams(self.parts[name], n, V) for name in ("train", part))
+        together, before = _how_often(asked, known), _how_often(asked // V, known // V)
+        return _perplexity((together + k) / (before + k * V))
 
     def examples(self, model: Any) -> list[str]:
-        start = self.vocabulary.encode(["the"])
-        unknown = (int(self.vocabulary.encode([""])[0]),)
-        texts = []
-        for temperature in (0.3, 0.7, 1.0):
-            settings: dict[str, Any] = {"temperature": temperature, "never": unknown}
-            text = sample(model, start, 25, **settings, rng=self.seed)
-            texts.append(f"temperature {temperature}: {self.vocabulary.decode(text, ' ')} ...")
+        start, texts = default_prompt(self.vocabulary), []
+        for heat in (0.3, 0.7, 1.0):
+            settings: dict[str, Any] = {"length": self.excerpt, "temperature": heat}
+            text = write(model, self.vocabulary, prompt=start, **settings, seed=self.seed)
+            texts.append(f"temperature {heat}: {' '.join(text.split())} ...")
         return texts
+
+    def meaning(self, score: float) -> list[str]:
+        nats, V = math.log(score), len(self.vocabulary)
+        return [
+            f"held-out: {nats:.3f} nats per {self.unit} = {nats / math.log(2):.2f} bits"
+            f" (uniform over {V} symbols: {math.log(V):.2f} nats)"
+        ]
+
+    def progress(self, loss: float, rate: float) -> str:
+        speed = rate * self.B * self.T
+        return f"loss {loss:.3f} nats/{self.unit}, {speed:,.0f} {self.name}/s"
+
+    def keep(self, model: Any, folder: Path) -> None:
+        save_model(model, self.vocabulary, folder)
+
+
+class Characters(Language):
+    """The next character of the standard library's own manual.
+
+    The manual has some paragraphs twice, so that a part of what is held out may have been read.
+    An epoch is a twelfth of `steps`, whatever the length of the text; a short text is read again
+    and again.
+    """
+
+    name, unit = "characters", "character"
+    cell = "lstm"
+    epochs = 12
+    lr = 3e-3
+    grams = (2, 3, 4)
+    excerpt = 120
+
+    def __init__(self, *, source: Path | None = None, seed: int = 0, steps: int = 1200) -> None:
+        text = manual() if source is None else read_text(source)
+        self._take(self._split(text, source), Vocabulary(text), seed)
+        self.epochs = min(self.epochs, steps)
+        self.epoch_steps = round(steps / self.epochs)
+
+
+class Words(Language):
+    """The next word of the standard library's own manual.
+
+    Paragraphs that the manual has twice are kept once: otherwise what is held out had been read;
+    and the rules that its tables are drawn with are left out, which anyone can foretell.
+    Words outside the 1,500 most frequent of the training part count as one, `<unk>`; so
+    perplexities compare only with others on these symbols. The manual differs a little between
+    Pythons.
+    """
+
+    name, unit = "words", "word"
+    epochs = 8
+    lr = 4e-3
+    max_size, embedding, dropout = 1500, 128, 0.4
+    B, T = 20, 30
+    grams = (2, 3)
+    excerpt = 25
+
+    def __init__(self, *, source: Path | None = None, seed: int = 0) -> None:
+        text = words(_prose(manual()) if source is None else read_text(source))
+        parts = self._split(np.array(text, dtype=object), source)
+        known = Vocabulary(parts["train"], unknown="<unk>", max_size=self.max_size, joiner=" ")
+        self._take(parts, known, seed)
 
 
 def _prose(text: str) -> str:
@@ -180,3 +190,15 @@ def _prose(text: str) -> str:
 def _perplexity(probabilities: Array) -> float:
     """exp of the mean -log probability."""
     return float(np.exp(-np.log(probabilities).mean()))
+
+
+def _grams(numbers: Array, n: int, V: int) -> Array:
+    """Every n symbols in a row as one number, the last symbol as its last digit to base V."""
+    places = [numbers[i : len(numbers) - n + 1 + i] * V ** (n - 1 - i) for i in range(n)]
+    return np.sum(places, axis=0)
+
+
+def _how_often(asked: Array, known: Array) -> Array:
+    values, counts = np.unique(known, return_counts=True)
+    at = np.minimum(np.searchsorted(values, asked), len(values) - 1)
+    return np.where(values[at] == asked, counts[at], 0)

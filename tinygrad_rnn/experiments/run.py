@@ -12,21 +12,57 @@ from typing import Any
 
 import numpy as np
 
-from ..export import save_weights
 from ..files import whole_file
 from ..fit import Epoch, Fit
 from ..task import Task
 
 
 class ShownFit(Fit):
-    """A run whose steps move a progress bar (with tqdm; a line per epoch without)."""
+    """A run whose epochs are printed, and whose steps move a progress bar on a terminal."""
 
     bar: Any = None
+    steps = 0  # of the epoch, so far
 
-    def on_step(self, step: int, loss: float) -> None:
+    def show(self) -> None:
+        """Train. Ctrl-C ends it; what was learned until the end of the last epoch stays."""
+        self.bar = _bar()
+        try:
+            with suppress(KeyboardInterrupt):
+                for row in self.epochs_left():
+                    self._print(row)
+        finally:
+            if self.bar is not None:
+                self.bar.close()
+
+    def _print(self, row: Epoch) -> None:
+        line = (
+            f"epoch {row.epoch}/{self.epochs}:"
+            f" {self.task.progress(row.loss, self.steps / row.seconds)},"
+            f" validation {self.task.metric} {row.score:.4f}, {row.seconds:.1f} s"
+        )
+        if self.bar is None:
+            print(line, flush=True)
+        else:
+            self.bar.total = self.bar.n + (self.epochs - row.epoch) * self.steps
+            self.bar.write(line, file=sys.stdout)
+
+    def on_step(self, step: int, loss: float, seconds: float) -> None:
+        self.steps = step
         if self.bar is not None:
-            self.bar.set_postfix_str(f"loss {loss:.4f}", refresh=False)
+            self.bar.set_postfix_str(self.task.progress(loss, step / seconds), refresh=False)
             self.bar.update()
+
+
+def _bar() -> Any:
+    """A progress bar, if there is tqdm and a terminal to show it; else None."""
+    if not sys.stdout.isatty():
+        return None
+    try:
+        from tqdm import tqdm
+    except ImportError:
+        print("(pip install tqdm shows a progress bar here)")
+        return None
+    return tqdm(unit="step", file=sys.stdout, dynamic_ncols=True, leave=False)
 
 
 def run_task(
@@ -46,17 +82,45 @@ def run_task(
 
     Raises:
         ValueError: if `resume` finds the checkpoint of another run.
+        FloatingPointError: for a loss or gradient that is not finite, naming where it was made.
     """
+    run = trained(task, cell, folder, epochs, seed, resume, patience)
+    if not run.history:
+        print("stopped before the first epoch was done: nothing was learned")
+        return False
+    better = judged(run, cell)
+    for line in task.examples(run.model):
+        print(f"  {line}")
+    print(f"  {folder}: {', '.join(sorted(path.name for path in folder.glob('[!.]*')))}")
+    return better
+
+
+def trained(
+    task: Task,
+    cell: str,
+    folder: Path,
+    epochs: int | None = None,
+    seed: int = 0,
+    resume: bool = False,
+    patience: int | None = None,
+) -> ShownFit:
+    """The run, after it was shown; its arguments are those of `run_task`."""
     model = task.model(cell, np.random.default_rng([seed, 1]))
     run = ShownFit(task, model, epochs=epochs, patience=patience, folder=folder, seed=seed)
     if resume:
         run.resume(folder)
-    print(f"{task.name} ({task.shape}): {cell.upper()}, {model.num_parameters():,} parameters")
-    with suppress(KeyboardInterrupt):
-        _show(run)
-    if not run.history:
-        print("stopped before the first epoch was done: nothing was learned")
-        return False
+    print(
+        f"{task.name} ({task.shape}): {cell.upper()}, {model.num_parameters():,} parameters;"
+        " Ctrl-C stops and keeps what was learned",
+        flush=True,
+    )
+    run.show()
+    return run
+
+
+def judged(run: Fit, cell: str) -> bool:
+    """Put the best weights into the model, judge them on the test part, and write all down."""
+    task = run.task
     run.use_best()
     score = run.score("test")
     what, base = task.baseline()
@@ -65,39 +129,20 @@ def run_task(
         f"held-out {task.metric}: {score:.4f}; {what}: {base:.4f}"
         f" ({'better' if better else 'NOT better'} than the baseline)"
     )
-    for line in task.examples(model):
-        print(f"  {line}")
+    for line in task.meaning(score):
+        print(line)
     result = {
-        "task": task.name, "cell": cell, "seed": seed, "metric": task.metric, "score": score,
+        "task": task.name, "cell": cell, "seed": run.seed, "metric": task.metric, "score": score,
         "baseline": what, "baseline_score": base, "epochs": len(run.history),
         "seconds": sum(row.seconds for row in run.history),
     }  # fmt: skip
-    _keep(run, result, folder)
+    if run.folder is not None:
+        _keep(run, result, run.folder)
     return better
 
 
-def _show(run: ShownFit) -> None:
-    """Train with what can be seen of it."""
-    try:
-        from tqdm import tqdm
-    except ImportError:
-        print("(pip install tqdm shows a progress bar here)")
-    else:
-        run.bar = tqdm(unit="step", file=sys.stdout, dynamic_ncols=True, leave=False)
-    try:
-        for row in run.epochs_left():
-            line = (
-                f"epoch {row.epoch}/{run.epochs}: loss {row.loss:.4f},"
-                f" validation {run.task.metric} {row.score:.4f}, {row.seconds:.1f} s"
-            )
-            print(line) if run.bar is None else run.bar.write(line, file=sys.stdout)
-    finally:
-        if run.bar is not None:
-            run.bar.close()
-
-
 def _keep(run: Fit, result: dict[str, Any], folder: Path) -> None:
-    save_weights(run.best, folder / "weights.npz")
+    run.task.keep(run.model, folder)
     with whole_file(folder / "history.csv") as file:
         rows = csv.DictWriter(file, list(Epoch.__dataclass_fields__), lineterminator="\n")
         rows.writeheader()
@@ -105,10 +150,6 @@ def _keep(run: Fit, result: dict[str, Any], folder: Path) -> None:
     with whole_file(folder / "result.json") as file:
         json.dump(result, file, indent=1)
     _plot(run, folder / "learning.png")
-    kept = ", ".join(
-        sorted(path.name for path in folder.iterdir() if not path.name.startswith("."))
-    )
-    print(f"  {folder}: {kept}")
 
 
 def _plot(run: Fit, path: Path) -> None:
