@@ -286,7 +286,8 @@ def causal_backward(g, x, Wq, Wk, Wv, mistake=""):
     s = np.where(seen, q @ k.T, -1e9)
     if mistake == "the mask is forgotten in the recomputed scores":
         s = q @ k.T
-    ds = softmax_backward(g @ v.T, s)
+        seen = True
+    ds = np.where(seen, softmax_backward(g @ v.T, s), 0)
     p = softmax(s)
     dq, dk, dv = ds @ k, ds.T @ q, p.T @ g
     dx = dq @ Wq.T + dk @ Wk.T + dv @ Wv.T
