@@ -1,4 +1,12 @@
-"""The recorded program as a value: listed, asked, counted, folded, handed to other programs."""
+"""The recorded program as a value: listed, asked, counted, folded, handed to other programs.
 
-from .lines import Edge, Gradients, Line, short
+Its files, in the order in which they are read: `lines.py` (what a line is), `value.py` (`Graph`),
+`listing.py`, `queries.py`, `costs.py` (what can be asked), `alike.py`, `loops.py`, `folding.py`,
+`differences.py` (the repeated step, and graphs with few of its copies), `exchange.py`.
+"""
+
+from .costs import Summary
+from .folding import Fold
+from .lines import MOVEMENTS, Edge, Gradients, Line, short, step_scope
+from .loops import Loop
 from .value import Graph

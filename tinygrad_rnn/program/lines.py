@@ -19,6 +19,11 @@ Scope = tuple[str | Step, ...]
 
 FOLDED, PREVIOUS = "folded", "previous"  # the operations of lines that stand for others
 
+# They change where numbers stand, and compute none.
+MOVEMENTS = (
+    "getitem", "split", "transpose", "reshape", "broadcast_to", "astype", "concatenate", "stack",
+)  # fmt: skip
+
 _LAYER = re.compile(r"layer(\d+)(_reverse)?")
 
 
@@ -112,6 +117,18 @@ def short(value: Any) -> str:
     if flat.size <= 4 and flat.dtype.kind != "c":
         return " ".join(f"{v:.3g}" for v in flat) or "empty"
     return f"|·| {np.linalg.norm(flat):.3g}"
+
+
+def step_scope(scope: Scope) -> Scope | None:
+    """A scope up to its innermost time step; None without one.
+
+    >>> step_scope(("Net", Step(3), "LSTMCell"))
+    ('Net', Step(t=3))
+    """
+    for k in range(len(scope), 0, -1):
+        if isinstance(scope[k - 1], Step):
+            return scope[:k]
+    return None
 
 
 def index_free(line: Line) -> tuple[Any, ...]:

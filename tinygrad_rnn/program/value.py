@@ -1,24 +1,34 @@
 """The recorded program as a value: its lines numbered in creation order.
 
 Drawings, folds and exports start here; none of them needs more than these plain lines. What can be
-done with them is in the files beside this one, a file for each question.
+asked of them is in the files beside this one, a file for each question.
 
 Read next: `listing.py`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Callable, Iterable, Sequence
+from functools import cached_property
+from typing import Any, overload
 
 import numpy as np
 
-from ..arraylike import raw
-from ..graph import ancestors, cotangents, seed_of
-from ..modes import Step, uncollected
+from ..arraylike import Array, raw
+from ..graph import ancestors as results_of
+from ..graph import cotangents, seed_of
+from ..modes import uncollected
 from ..tensor import Tensor
+from .costs import Summary, flops, kept_bytes, summary
+from .differences import differences
+from .exchange import Contents, networkx_graph, read, written
+from .folding import Fold, Thinned, folded, rolled
 from .lines import Edge, Gradients, Line
 from .listing import listing
+from .loops import Loop, find_loops
+from .queries import all_uses, ancestors, between, named, paths, uses
+
+Place = Tensor | int | str  # a line, by its Tensor, number or name
 
 
 class Graph:
@@ -27,12 +37,24 @@ class Graph:
     A leaf stands just before the line that uses it first. The numbers depend on the program only,
     not on memory addresses: the same program gives the same lines.
 
+    Attributes:
+        nodes: the lines; line n is `nodes[n]`.
+        outputs: the Tensors it was made of; () for a graph that was read from a file.
+        ends: the numbers of their lines.
+        folds: what `fold` or `roll` left out.
+        remarks: why it was not left out, in sentences.
+
+    Where a method takes a line, that is a Tensor, a number, or a name that one line has.
+
     >>> x = Tensor(3.0, requires_grad=True, name="x")
-    >>> print(Graph(x * x + 1.0).listing())
+    >>> graph = Graph(x * x + 1.0)
+    >>> print(graph.listing())
     n0  x  ()  requires grad
     n1  = multiply(n0, n0)  ()
     n2  1.0  ()
     n3  = add(n1, n2)  ()
+    >>> graph.paths("x", 3)
+    2
     """
 
     @uncollected()
@@ -42,15 +64,19 @@ class Graph:
                 raise TypeError(f"a graph is made of Tensors; this is a {type(output).__name__}")
         self.outputs = outputs
         self.nodes: list[Line] = []
+        self.folds: list[Fold] = []
+        self.remarks: list[str] = []
         self._numbers: dict[Tensor, int] = {}
-        for tensor in (*ancestors(outputs), *outputs):
+        for tensor in (*results_of(outputs), *outputs):
             if tensor not in self._numbers:
                 self._add(tensor)
+        self.ends = tuple(self._numbers[output] for output in outputs)
+        self._known: Callable[[Any], Gradients] | None = None  # gradients that need no walk
+        self._norms: Callable[[int, Any], Sequence[float] | None] | None = None
 
     def _add(self, tensor: Tensor) -> None:
-        node, inputs = tensor.node, ()
-        if node is not None:
-            inputs = tuple([self._operand(x) for x in node.inputs])
+        node = tensor.node
+        inputs = () if node is None else tuple([self._operand(x) for x in node.inputs])
         number = self._numbers[tensor] = len(self.nodes)
         data, name = tensor.data, tensor.name
         if node is not None:
@@ -70,10 +96,6 @@ class Graph:
             self._add(x)
         return self._numbers[x]
 
-    def number(self, tensor: Tensor) -> int:
-        """The number of a tensor's line."""
-        return self._numbers[tensor]
-
     def __len__(self) -> int:
         return len(self.nodes)
 
@@ -83,44 +105,51 @@ class Graph:
         leaves = len(self.nodes) - len(made)
         return f"Graph({len(made)} operations, {leaves} leaves, {len(steps)} time steps)"
 
+    # ------------------------------------------------------------ what is in it
+    @property
+    def edges(self) -> list[Edge]:
+        """One for each argument of each line: `x * x` has two."""
+        return [Edge(k, line.number, i) for line in self.nodes for i, k in enumerate(line.inputs)]
+
+    def number(self, line: Place) -> int:
+        """The number of a line.
+
+        Raises:
+            ValueError: if it is not in this graph, or a name is that of several lines.
+        """
+        if isinstance(line, Tensor):
+            if line not in self._numbers:
+                raise ValueError(f"{line.label} is not part of this graph")
+            return self._numbers[line]
+        if isinstance(line, str):
+            return named(self.nodes, line)
+        if not 0 <= line < len(self.nodes):
+            raise ValueError(f"this graph has lines 0 to {len(self.nodes) - 1}; given {line}")
+        return int(line)
+
+    @cached_property
+    def _cuts(self) -> dict[int, int | None]:
+        found: dict[int, int | None] = {}
+        for line in self.nodes:
+            if line.kind == "cut":
+                source = line.tensor.cut() if line.tensor and line.tensor.cut else None
+                found[line.number] = None if source is None else self._numbers.get(source)
+        return found
+
     def cuts(self) -> dict[int, int | None]:
         """For every line that was cut off the line it was cut from; None if that is not here.
 
         Values went over the cut, and no gradient comes back: truncated BPTT.
         """
-        leaves = [line for line in self.nodes if line.kind == "cut"]
-        sources = {line.number: line.tensor.cut() for line in leaves}  # type: ignore[union-attr, misc]
-        return {n: self._numbers.get(x) if x is not None else None for n, x in sources.items()}
+        return dict(self._cuts)
 
-    def uses(self) -> dict[int, list[tuple[int, int]]]:
-        """For every line the (line, argument) pairs that it goes into."""
-        users: dict[int, list[tuple[int, int]]] = {line.number: [] for line in self.nodes}
-        for line in self.nodes:
-            for argument, source in enumerate(line.inputs):
-                users[source].append((line.number, argument))
-        return users
+    @cached_property
+    def _bytes(self) -> list[int]:
+        return kept_bytes(self.nodes)
 
-    @uncollected()
-    def gradients(self, seed: Any = None) -> Gradients:
-        """Walk back and keep everything: the gradient of each line, and what each edge carried.
-
-        No tensor's `.grad` is touched.
-
-        Args:
-            seed: dL/d(output), for an output that is not a single number.
-
-        Raises:
-            ValueError: for a graph of several outputs: a gradient has one start.
-        """
-        if len(self.outputs) != 1:
-            raise ValueError(
-                f"gradients start at one output, and this graph has {len(self.outputs)}"
-            )
-        edges: dict[tuple[Tensor, int], Any] = {}
-        (output,) = self.outputs
-        walk = cotangents(output, raw(seed_of(output, seed)), edges=edges)
-        lines = {self._numbers[tensor]: g for tensor, g in walk}
-        return Gradients(lines, {(self._numbers[out], i): g for (out, i), g in edges.items()})
+    def flops(self, line: Place) -> int:
+        """The floating-point operations of a line; how they are counted: see `summary`."""
+        return flops(self.nodes[self.number(line)], self.nodes)
 
     def listing(self, show: Iterable[str] = ("shape",)) -> str:
         """The program as text, a line each; scopes as headings.
@@ -133,7 +162,217 @@ class Graph:
         if unknown:
             raise ValueError(f'listing shows "shape", "value" and "grad"; given {sorted(unknown)}')
         gradients = self.gradients() if "grad" in show else None
-        return listing(self.nodes, show, gradients, self.cuts())
+        return listing(self.nodes, show, gradients, self._cuts)
+
+    def summary(self, *, by_step: bool = False) -> Summary:
+        """Operations, bytes kept and flops of the forward pass, by scope: prints as a table.
+
+        flops: a multiplication and an addition are two, so a product of (n, k) and (k, m) is
+        2 n k m; a function that works entry by entry is one for each entry of its result; a
+        reduction one for each entry that goes in; moving numbers is none.
+
+        Bytes kept: the memory of the results that this graph holds for `backward()` and drawings,
+        all of them, read by a rule or not; a view of memory that is there already counts nothing,
+        and neither do leaves, which are the user's.
+
+        Args:
+            by_step: a row for each time step, not one for all steps of a module.
+
+        >>> x = Tensor(np.ones((5, 3)), requires_grad=True)
+        >>> print(Graph((x @ np.ones((3, 2))).sum()).summary())
+        scope    steps  operations  bytes kept  flops
+        ---------------------------------------------
+        outside      0           2          88     70
+        total        0           2          88     70
+        """
+        return summary(self.nodes, self._bytes, by_step)
+
+    # ------------------------------------------------------------ what leads to what
+    def paths(self, a: Place, b: Place) -> int:
+        """The number of ways from a to b, an exact whole number however large; none are listed."""
+        return paths(self.nodes, self.number(a), self.number(b))
+
+    def between(self, a: Place, b: Place) -> list[Line]:
+        """The lines on any way from a to b, both included; [] if b was not made of a."""
+        return [self.nodes[n] for n in between(self.nodes, self.number(a), self.number(b))]
+
+    def ancestors(self, line: Place) -> list[Line]:
+        """All that a line was made of, in creation order; the line itself is not included."""
+        return [self.nodes[n] for n in ancestors(self.nodes, self.number(line))]
+
+    @overload
+    def uses(self, line: None = None) -> dict[int, list[tuple[int, int]]]: ...
+    @overload
+    def uses(self, line: Place) -> list[tuple[int, int]]: ...
+    def uses(self, line: Place | None = None) -> Any:
+        """The (line, argument) pairs that take a line, as it is or moved (transposed, sliced).
+
+        A weight of an unrolled net is taken at every step. Without an argument: for every line the
+        pairs that take it as it is.
+        """
+        return all_uses(self.nodes) if line is None else uses(self.nodes, self.number(line))
+
+    # ------------------------------------------------------------ gradients
+    @uncollected()
+    def gradients(self, seed: Any = None) -> Gradients:
+        """Walk back and keep everything: the gradient of each line, and what each edge carried.
+
+        No tensor's `.grad` is touched.
+
+        Args:
+            seed: dL/d(output), for an output that is not a single number.
+
+        Raises:
+            ValueError: for a graph of several outputs: a gradient has one start; and for a graph
+                read from a file without gradients.
+        """
+        if self._known is not None:
+            return self._known(seed)
+        if len(self.outputs) != 1:
+            raise ValueError(
+                f"gradients start at one output, and this graph has {len(self.outputs)}"
+            )
+        edges: dict[tuple[Tensor, int], Any] = {}
+        (output,) = self.outputs
+        walk = cotangents(output, raw(seed_of(output, seed)), edges=edges)
+        lines = {self._numbers[tensor]: g for tensor, g in walk}
+        return Gradients(lines, {(self._numbers[out], i): g for (out, i), g in edges.items()})
+
+    @property
+    def differentiable(self) -> bool:
+        """Whether `gradients()` has a single number to start from."""
+        if not self.outputs:
+            return self._known is not None
+        (output, *others) = self.outputs
+        return not others and output.size == 1 and output.requires_grad
+
+    def step_norms(self, line: Place, seed: Any = None) -> Array:
+        """|dL/d(line)| of a line in a rolled step, for all the steps that it stands for, in order.
+
+        Raises:
+            ValueError: for a line that is in no rolled or folded loop.
+        """
+        n = self.number(line)
+        norms = self._norms(n, seed) if self._norms is not None else None
+        if norms is None:
+            raise ValueError(f"n{n} is in no loop of which steps were left out: see `Graph.roll`")
+        return np.array(norms)
+
+    # ------------------------------------------------------------ fewer steps
+    @cached_property
+    def _loops(self) -> list[Loop]:
+        return find_loops(self.nodes, self._cuts)
+
+    def loops(self) -> list[Loop]:
+        """The loops of the program, found by the likeness of their steps; scopes are not needed."""
+        return list(self._loops)
+
+    def fold(self, keep: int = 2) -> Graph:
+        """The same graph with the first and last `keep` steps of each loop.
+
+        Lines called `folded` stand for the states in between; `folds` counts what they stand for.
+        Values and gradients are the recorded ones. Where steps differ from the others, they stay,
+        and `remarks` says which and where.
+
+        >>> h = x = Tensor(0.5, requires_grad=True)
+        >>> for _ in range(100):
+        ...     h = h * 0.9
+        >>> print(Graph(h).fold(keep=1).listing())
+        n0  (unnamed)  ()  requires grad
+        n1  0.9  ()
+        n2  = multiply(n0, n1)  ()
+        n3  = folded(n2, steps=98)  ()
+        n4  0.9  ()
+        n5  = multiply(n3, n4)  ()
+        """
+        return self._thinned(folded(self.nodes, self.ends, self._loops, keep))
+
+    def roll(self) -> Graph:
+        """The same graph with one step for each loop: the last, which stands for all.
+
+        Lines called `previous` stand for the state before; `folds` says which line of the step it
+        is that recurs. `step_norms(h)` are the gradients of all steps.
+
+        Raises:
+            ValueError: if there is no loop, saying which steps differ and where.
+        """
+        if not self._loops:
+            said = ". ".join(differences(self.nodes, self._cuts, []))
+            raise ValueError(f"there is no loop to roll: {said}")
+        return self._thinned(rolled(self.nodes, self.ends, self._loops))
+
+    def _thinned(self, thin: Thinned) -> Graph:
+        """A graph of what is left, with the recorded gradients."""
+        numbers = thin.numbers()
+        cuts = {numbers[n]: k for n, k in self._cuts.items() if n in numbers}
+        graph = Graph._of(
+            thin.lines,
+            [numbers.get(n, len(numbers) - 1) for n in self.ends],
+            {n: None if k is None else numbers.get(k) for n, k in cuts.items()},
+            [self._bytes[n] for n in thin.origins],
+        )
+        graph.folds = thin.folds
+        graph.remarks = differences(self.nodes, self._cuts, self._loops)
+        graph.outputs = self.outputs
+        graph._numbers = {x: numbers[n] for x, n in self._numbers.items() if n in numbers}
+        graph._known = lambda seed: thin.gradients(self.gradients(seed))
+        graph._norms = lambda n, seed: thin.norms(n, self.gradients(seed))
+        return graph
+
+    # ------------------------------------------------------------ other programs
+    def to_json(self, *, values: str = "lists", seed: Any = None) -> str:
+        """The graph as text, with its values and, if it has a start for them, its gradients.
+
+        Args:
+            values: "lists" of numbers, or "base64": shorter, for large arrays.
+            seed: dL/d(output), for an output that is not a single number.
+        """
+        found = self.gradients(seed) if self.differentiable or seed is not None else None
+        norms = {}
+        if found is not None and self._norms is not None:
+            for fold in self.folds:
+                states = {state for state, _ in fold.recurrences}
+                norms |= {n: list(self._norms(n, seed) or ()) for n in states}
+        return written(
+            Contents(
+                self.nodes, list(self.ends), self._cuts, self._bytes, found, self.folds, norms
+            ),
+            values,
+        )
+
+    @classmethod
+    def from_json(cls, text: str | bytes) -> Graph:
+        """A graph from the text of `to_json`: it lists, draws and answers as the one written did.
+
+        Raises:
+            ValueError: for any other text, saying what is wrong with it.
+        """
+        contents = read(text)
+        graph = cls._of(contents.lines, contents.ends, contents.cuts, contents.bytes)
+        graph.folds = contents.folds
+        if contents.gradients is not None:
+            stored = contents.gradients
+            graph._known = lambda seed: stored
+            graph._norms = lambda n, seed: contents.norms.get(n)
+        return graph
+
+    @classmethod
+    def _of(
+        cls,
+        lines: list[Line],
+        ends: Iterable[int],
+        cuts: dict[int, int | None],
+        bytes: list[int],
+    ) -> Graph:
+        """A graph of lines that are there already."""
+        graph = cls()
+        graph.nodes, graph.ends = lines, tuple(ends)
+        graph._cuts, graph._bytes = cuts, bytes
+        return graph
+
+    def to_networkx(self) -> Any:
+        """A `networkx.MultiDiGraph`: one node for each line, one edge for each argument."""
+        return networkx_graph(self, self.gradients() if self.differentiable else None)
 
 
 def _leaf_kind(tensor: Tensor) -> str:

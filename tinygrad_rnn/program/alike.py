@@ -1,0 +1,131 @@
+"""Is every line like the one p lines later? That question, for all lines at once, finds loops.
+
+Operations are numbered by their *place*: 0, 1, 2, ... in creation order, leaves left out. The lines
+i and i + p do the same in two neighbouring steps of a loop if they are the same operation, giving
+the same shape, and if each pair (u, v) of their operands is one of these:
+
+    relative    v is p places after u        a result of the step, or a state of a step before
+    shared      v is u                       a weight
+    own         both are leaves of one kind  x_t
+    entering    u lies before the loop and v in its first steps: an initial state
+    outside     both lie before the loop, results of one operation: x_t of a layer below
+
+The last two depend on where the loop starts, so they put a bound on that place: `after`, `until`.
+
+Read next: `loops.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ..arraylike import Array
+from .lines import Line, Scope, index_free, step_scope
+
+NEVER = np.iinfo(np.int64).max // 2
+
+
+class Operands(NamedTuple):
+    """Pairs of operands (u, v) of the lines i and i + p, as far as these are alike.
+
+    Operations by their place; leaves as -1 - (their number).
+    """
+
+    place: Array
+    argument: Array
+    u: Array
+    v: Array
+
+
+class Places:
+    """The operations of a program as arrays, and how alike they are at a distance.
+
+    Attributes:
+        numbers: the line number of each place.
+        tokens: equal for lines that are the same operation on the same shapes.
+        home: equal for neighbouring lines of the same time step; -1 outside of all.
+    """
+
+    def __init__(self, lines: Sequence[Line], cuts: Mapping[int, int | None]) -> None:
+        made = [line for line in lines if line.op is not None]
+        known: dict[Any, int] = {}
+        self.numbers = np.array([line.number for line in made], dtype=np.int64)
+        self.tokens = np.array([_token(line, known) for line in made], dtype=np.int64)
+        self.leaf_tokens = {x.number: _token(x, known) for x in lines if x.op is None}
+        place = [-1 - n for n in range(len(lines))]
+        for k, line in enumerate(made):
+            place[line.number] = k
+        for leaf, source in cuts.items():  # values go on over a cut, so it is no leaf here
+            if source is not None and lines[source].op is not None:
+                place[leaf] = place[source]
+        counts = [len(line.inputs) for line in made]
+        self.first = np.concatenate([[0], np.cumsum(counts, dtype=np.int64)])
+        self.users = np.repeat(np.arange(len(made)), counts)
+        operands = [place[x] for line in made for x in line.inputs]
+        self.sources = np.array(operands, dtype=np.int64)
+        self.kinds = self._kinds()
+        scopes: dict[Scope | None, int] = {None: -1}
+        self.home = np.array(
+            [scopes.setdefault(step_scope(line.scope), len(scopes)) for line in made],
+            dtype=np.int64,
+        )
+
+    def __len__(self) -> int:
+        return len(self.numbers)
+
+    def _kinds(self) -> Array:
+        """The token of each operand."""
+        of_leaves = np.zeros(1 + max(self.leaf_tokens, default=0), dtype=np.int64)
+        of_leaves[list(self.leaf_tokens)] = list(self.leaf_tokens.values())
+        if not len(self):
+            return self.sources
+        is_leaf = self.sources < 0
+        return np.where(
+            is_leaf,
+            of_leaves[np.where(is_leaf, -1 - self.sources, 0)],
+            self.tokens[np.where(is_leaf, 0, self.sources)],
+        )
+
+    def operands(self, p: int, start: int, stop: int) -> Operands:
+        """The operands of the lines start ... stop - 1 beside those of the lines p later."""
+        near, far = self._edges(p, start, stop)
+        place = self.users[near]
+        return Operands(place, near - self.first[place], self.sources[near], self.sources[far])
+
+    def _edges(self, p: int, start: int, stop: int) -> tuple[Array, Array]:
+        near = np.arange(self.first[start], self.first[stop])
+        place = self.users[near]
+        same = self.tokens[place] == self.tokens[place + p]
+        near, place = near[same], place[same]
+        return near, near + (self.first[place + p] - self.first[place])
+
+    def bounds(self, p: int, start: int, stop: int) -> tuple[Array, Array]:
+        """For the places i = start ... stop - p - 1: where may a loop through i and i + p start?
+
+        Returns:
+            (after, until): later than after[i - start], and at until[i - start] at the latest;
+            NEVER and -1 where the two lines are not alike.
+        """
+        count = stop - p - start
+        same = self.tokens[start : stop - p] == self.tokens[start + p : stop]
+        after, until = np.where(same, -1, NEVER), np.where(same, NEVER, -1)
+        near, far = self._edges(p, start, start + count)
+        place, u, v = self.users[near] - start, self.sources[near], self.sources[far]
+        same_kind = self.kinds[near] == self.kinds[far]
+        alike = (u == v) | ((u >= 0) & (v - u == p)) | ((u < 0) & (v < 0) & same_kind)
+        place, u, v, same_kind = (x[~alike] for x in (place, u, v, same_kind))
+        np.maximum.at(after, place, np.where(v < 0, NEVER, np.maximum(u, v - p)))
+        entering = (u < 0) | ~same_kind
+        np.minimum.at(until, place[entering], v[entering])
+        return after, until
+
+
+def _token(line: Line, known: dict[Any, int]) -> int:
+    """A number for what a line is, apart from its operands and the places of an index."""
+    attrs = index_free(line) if line.attrs else ()
+    dtype = getattr(line.value, "dtype", None)
+    key = line.op, line.kind, line.shape, dtype, len(line.inputs), attrs
+    return known.setdefault(key, len(known))

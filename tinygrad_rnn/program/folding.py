@@ -1,0 +1,346 @@
+"""Fold: of a loop's steps show the first few and the last few. Roll: show one, and that it recurs.
+
+Both leave steps out, and put a line in the place of what a line that stays took from one that goes:
+`folded` between the first and the last steps, `previous` (the state h_(t-1)) before a rolled step.
+Such a line holds the value of the last line it stands for, so values and gradients of what stays
+are those of the recorded program. What served only the steps that went goes with them. Every line
+and edge of the recorded program is still there, or counted in a `Fold`.
+
+Read next: `differences.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from ..arraylike import Array
+from ..modes import Step
+from .lines import FOLDED, PREVIOUS, Edge, Gradients, Line, Scope
+from .loops import LEAST, Loop
+
+
+@dataclass(frozen=True)
+class Fold:
+    """One loop of which steps were left out. Line numbers are those of the graph that is left.
+
+    Attributes:
+        rolled: whether one step is left, which stands for all.
+        path, ts: of the loop: the module path, and what its steps are called.
+        first, last: the steps ts[first] ... ts[last] were left out.
+        lines, edges: how many of the recorded program went with them.
+        stands: the lines that stand for what was left out.
+        recurrences: (state, where it enters the next step), for a rolled step.
+        columns: for each line that is left of the last step, the recorded ones, step by step.
+    """
+
+    rolled: bool
+    path: tuple[str, ...]
+    ts: tuple[int, ...]
+    first: int
+    last: int
+    lines: int
+    edges: int
+    stands: tuple[int, ...]
+    recurrences: tuple[tuple[int, int], ...]
+    columns: Mapping[int, tuple[int, ...]] = field(repr=False)
+
+    @property
+    def title(self) -> str:
+        """The steps left out: t = 3 … 98."""
+        return f"t = {self.ts[self.first]} … {self.ts[self.last]}"
+
+
+@dataclass(frozen=True)
+class Thinned:
+    """A program with steps left out.
+
+    Attributes:
+        lines: renumbered; `origins` are their numbers in the recorded program.
+        edges: for each (line, argument) the recorded ones that it stands for.
+    """
+
+    lines: list[Line]
+    origins: list[int]
+    edges: dict[tuple[int, int], list[tuple[int, int]]]
+    folds: list[Fold]
+
+    def numbers(self) -> dict[int, int]:
+        """New numbers by recorded ones."""
+        return {origin: n for n, origin in enumerate(self.origins)}
+
+    def gradients(self, recorded: Gradients) -> Gradients:
+        """The recorded gradients of what is left."""
+        lines = {n: recorded.lines[k] for n, k in enumerate(self.origins) if k in recorded.lines}
+        edges = {}
+        for edge, stood_for in self.edges.items():
+            parts = [recorded.edges[one] for one in stood_for if one in recorded.edges]
+            if parts:
+                edges[edge] = sum(parts[1:], parts[0])
+        return Gradients(lines, edges)
+
+    def norms(self, n: int, recorded: Gradients) -> list[float] | None:
+        """The norm of dL/d(line), step by step, of a line of the last step; None for others."""
+        column = next((fold.columns[n] for fold in self.folds if n in fold.columns), None)
+        if column is None:
+            return None
+        found = [recorded.lines.get(k) for k in column]
+        return [0.0 if g is None else float(np.linalg.norm(g)) for g in found]
+
+
+def folded(lines: Sequence[Line], ends: Sequence[int], loops: Sequence[Loop], keep: int) -> Thinned:
+    """The first and last `keep` steps of each loop that has at least two more.
+
+    Raises:
+        ValueError: for `keep` below 1.
+    """
+    if keep < 1:
+        raise ValueError(f"a fold keeps at least 1 step at each end of a loop; given keep={keep}")
+
+    def kept(loop: Loop) -> Array:
+        k = np.arange(len(loop))
+        return (k < keep) | (k >= len(loop) - keep) | (len(loop) < 2 * keep + 2)
+
+    return _Thinner(lines, ends, loops, kept, FOLDED).run()
+
+
+def rolled(lines: Sequence[Line], ends: Sequence[int], loops: Sequence[Loop]) -> Thinned:
+    """The last step of each loop, with marks where its states come from."""
+    return _Thinner(
+        lines, ends, loops, lambda loop: np.arange(len(loop)) == len(loop) - 1, PREVIOUS
+    ).run()
+
+
+class _Thinner:
+    """Leaves steps out of a program.
+
+    Attributes:
+        place: for every line of a loop (the loop's number, step, column).
+        kept: for every loop which of its steps stay.
+        stands: the recorded lines that a new line stands for, with that line's operands.
+        inputs: for every line that stays its operands, as pairs (recorded line, argument).
+    """
+
+    def __init__(
+        self,
+        lines: Sequence[Line],
+        ends: Sequence[int],
+        loops: Sequence[Loop],
+        keep: Callable[[Loop], Array],
+        op: str,
+    ) -> None:
+        self.lines, self.ends, self.loops, self.op = lines, ends, loops, op
+        self.place: dict[int, tuple[int, int, int]] = {}
+        for i, loop in enumerate(loops):
+            for k, step in enumerate(loop.steps.tolist()):
+                self.place.update({n: (i, k, j) for j, n in enumerate(step)})
+        self.kept: list[Array] = []
+        for loop in loops:
+            self.kept.append(self._in_step(loop, keep(loop)))
+        self.stands: dict[int, list[int]] = {}
+        self.inputs: dict[int, list[tuple[int, int]]] = {}
+
+    def _in_step(self, loop: Loop, kept: Array) -> Array:
+        """A loop that takes from the steps of earlier ones keeps the steps that take kept ones."""
+        along = []
+        for step in loop.steps.tolist():
+            sources = [self.place[x] for n in step for x in self.lines[n].inputs if x in self.place]
+            earlier = [(i, k) for i, k, _ in sources if i < len(self.kept)]
+            along.append(all(self.kept[i][k] for i, k in earlier))
+        possible = np.array(along)
+        return possible if possible.any() and not possible.all() else kept
+
+    def _gone(self, n: int) -> bool:
+        """Whether a line belongs to a step that is left out."""
+        if n not in self.place:
+            return False
+        i, k, _ = self.place[n]
+        return not self.kept[i][k]
+
+    # ------------------------------------------------------------ what stays
+    def run(self) -> Thinned:
+        alive = self._alive()
+        order = sorted(alive)
+        numbers = {n: k for k, n in enumerate(order)}
+        lines, edges = [], {}
+        users = self._users_left_out(alive)
+        for n, k in numbers.items():
+            pairs = self.inputs[n]
+            lines.append(self._line(n, k, tuple(numbers[source] for source, _ in pairs)))
+            for argument, (source, recorded) in enumerate(pairs):
+                edges[k, argument] = users.get(source, []) if n in self.stands else [(n, recorded)]
+        return Thinned(lines, order, edges, self._folds(alive, numbers))
+
+    def _alive(self) -> set[int]:
+        """The lines that stay: what the ends are made of, as far as steps stay."""
+        alive: set[int] = set()
+        stack = [self._instead(n, None) if self._gone(n) else n for n in self.ends]
+        while stack:
+            n = stack.pop()
+            if n in alive:
+                continue
+            alive.add(n)
+            self.inputs[n] = self._operands(n)
+            stack += [source for source, _ in self.inputs[n]]
+        return alive
+
+    def _operands(self, n: int) -> list[tuple[int, int]]:
+        """(recorded line, argument) for each operand of a line that stays, or stands for others."""
+        if n in self.stands:
+            return [(source, argument) for argument, source in enumerate(self.stands[n])]
+        pairs: list[tuple[int, int]] = []
+        inputs, argument = self.lines[n].inputs, 0
+        while argument < len(inputs):
+            source = inputs[argument]
+            many = self._many(n, argument)
+            if self._gone(source) or many > 1:
+                last = argument + many - 1
+                source = self._instead(inputs[last] if many > 1 else source, n)
+                argument = last
+            pairs.append((source, argument))
+            argument += 1
+        return pairs
+
+    def _many(self, n: int, argument: int) -> int:
+        """How many operands in a row are one line of a loop at different steps, not all of which
+        stay: all the outputs in a `stack`. They become one."""
+        rest = self.lines[n].inputs[argument:]
+        if len(rest) < LEAST or not self._left_out(rest[0]) or self._same_loop(n, rest[0]):
+            return 1
+        i, before, j = self.place[rest[0]]
+        count = 1
+        for source in rest[1:]:
+            if not self._left_out(source) or self.place[source][::2] != (i, j):
+                break
+            if self.place[source][1] == before:
+                break
+            before = self.place[source][1]
+            count += 1
+        return count if count >= LEAST else 1
+
+    def _same_loop(self, n: int | None, other: int) -> bool:
+        return n in self.place and self.place[n][0] == self.place[other][0]
+
+    def _left_out(self, n: int) -> bool:
+        """Whether a line is not drawn as what it is: a rolled step stands for all of its loop."""
+        return self._gone(n) or (self.op == PREVIOUS and n in self.place)
+
+    def _instead(self, source: int, user: int | None) -> int:
+        """What a line takes for one that is left out."""
+        i, k, j = self.place[source]
+        steps = self.loops[i].steps
+        if not self._same_loop(user, source):
+            if self.op == PREVIOUS:
+                return int(steps[-1, j])
+            source = int(steps[np.flatnonzero(~self.kept[i])[-1], j])
+        if source not in self.stands:
+            self.stands[source] = self._entering(i, j)
+        return source
+
+    def _entering(self, i: int, j: int) -> list[int]:
+        """What goes into the steps that are left out: a state as it was before them."""
+        loop = self.loops[i]
+        first = int(np.flatnonzero(~self.kept[i])[0])
+        columns = [column for column, _ in loop.carried]
+        columns = [j] if j in columns else list(dict.fromkeys(columns))
+        if first:
+            return [int(loop.steps[first - 1, column]) for column in columns]
+        return list(dict.fromkeys(x for column in columns for x in self._initial(loop, column)))
+
+    def _initial(self, loop: Loop, column: int) -> list[int]:
+        """What the first steps take where later ones take a state."""
+        found = []
+        lags = [lag for state, lag in loop.carried if state == column]
+        for n, early in zip(loop.steps[-1].tolist(), loop.steps[0].tolist()):
+            for argument, source in enumerate(self.lines[n].inputs):
+                taken = [source == loop.steps[-1 - lag, column] for lag in lags]
+                if any(taken):
+                    found.append(self.lines[early].inputs[argument])
+        return found
+
+    # ------------------------------------------------------------ the lines that are left
+    def _line(self, n: int, number: int, inputs: tuple[int, ...]) -> Line:
+        line = self.lines[n]
+        if n not in self.stands:
+            return replace(line, number=number, inputs=inputs, scope=self._scope(n))
+        i, _, _ = self.place[n]
+        scope = tuple(entry for entry in line.scope if not isinstance(entry, Step))
+        attrs = {"steps": int((~self.kept[i]).sum())}
+        return Line(
+            number, self.op, inputs, attrs, scope, line.value, None, line.name, "folded"
+        )  # fmt: skip
+
+    def _scope(self, n: int) -> Scope:
+        """A step of a loop without scopes gets a time step, if it is more than one operation."""
+        scope = self.lines[n].scope
+        if n not in self.place:
+            return scope
+        i, k, _ = self.place[n]
+        loop = self.loops[i]
+        if loop.scoped or loop.period == 1 or not loop.carried:
+            return scope
+        return (*scope, Step(loop.ts[k]))
+
+    def _users_left_out(self, alive: set[int]) -> dict[int, list[tuple[int, int]]]:
+        """For each line that goes into what is left out, the edges by which it does."""
+        entering = {source for sources in self.stands.values() for source in sources}
+        users: dict[int, list[tuple[int, int]]] = {source: [] for source in entering}
+        for line in self.lines:
+            if line.number in alive and line.number not in self.stands:
+                continue
+            for argument, source in enumerate(line.inputs):
+                if source in entering:
+                    users[source].append((line.number, argument))
+        return users
+
+    # ------------------------------------------------------------ the account
+    def _folds(self, alive: set[int], numbers: dict[int, int]) -> list[Fold]:
+        lines, edges = self._counts(alive)
+        folds = []
+        for i, loop in enumerate(self.loops):
+            away = np.flatnonzero(~self.kept[i])
+            if not len(away):
+                continue
+            stands = [n for n in sorted(self.stands) if n in alive and self.place[n][0] == i]
+            last = loop.steps[-1].tolist()
+            recurrences = [(last[self.place[n][2]], n) for n in stands] * (self.op == PREVIOUS)
+            folds.append(
+                Fold(
+                    self.op == PREVIOUS, loop.path, loop.ts, int(away[0]), int(away[-1]),
+                    lines[i], edges[i], tuple(numbers[n] for n in stands),
+                    tuple((numbers[a], numbers[b]) for a, b in recurrences if a in numbers),
+                    {numbers[n]: tuple(loop.steps[:, j].tolist())
+                     for j, n in enumerate(last) if n in alive},
+                )
+            )  # fmt: skip
+        return folds
+
+    def _counts(self, alive: set[int]) -> tuple[list[int], list[int]]:
+        """How many lines and edges went with the steps of each loop."""
+        stays = alive - set(self.stands)
+        owner: dict[int, int] = {n: place[0] for n, place in self.place.items() if n not in stays}
+        lines, edges = [0] * len(self.loops), [0] * len(self.loops)
+        for line in reversed(self.lines):
+            n = line.number
+            for source in line.inputs:
+                if n not in stays:
+                    owner.setdefault(source, owner[n])
+                    edges[owner[n]] += 1
+                elif source not in stays:
+                    edges[owner[source]] += 1
+            if n not in stays:
+                lines[owner[n]] += 1
+        return lines, edges
+
+
+def kept_edges(lines: Sequence[Line], stays: set[int]) -> list[Edge]:
+    """The edges of a program between lines that stay."""
+    return [
+        Edge(source, line.number, argument)
+        for line in lines
+        if line.number in stays
+        for argument, source in enumerate(line.inputs)
+        if source in stays
+    ]
