@@ -1,17 +1,13 @@
 """One strategy per function: hypothesis chooses a call's structure, a seeded generator its values.
 
-Structure: shapes, broadcasting, axes, indices, subscripts, which operands are the same tensor.
-Values: in the function's domain and away from its kinks, so that every case has a derivative.
-Each function is tried in three families of shapes: all sizes distinct (a wrong transpose crashes),
-all sizes equal (a wrong transpose hides), and the edges (0-d, size 1, and empty where that means
-something).
+What they draw from is `tinygrad_rnn.testing.Pick`: structure in three families of shapes, values in
+the function's domain and away from its kinks, so that every case has a derivative.
 """
 
 from __future__ import annotations
 
 import types
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import numpy as np
 from hypothesis import strategies as st
@@ -19,20 +15,10 @@ from hypothesis import strategies as st
 from tinygrad_rnn import functional as F
 from tinygrad_rnn import ops
 from tinygrad_rnn.tensor import FUNCTIONS, Primitive
+from tinygrad_rnn.testing.battery import Case
+from tinygrad_rnn.testing.pick import FAMILIES, Pick  # noqa: F401  (FAMILIES for those who draw)
 
-FAMILIES = ("distinct", "equal", "edge")
 WITHOUT_GRADIENT = {"one_hot"}  # gives plain arrays
-
-
-@dataclass
-class Case:
-    """A call of ours, the same from NumPy, and the operands whose gradients are asked for."""
-
-    call: Callable
-    numpy: Callable
-    operands: list[np.ndarray]
-    text: str
-    promotes: bool = False  # a float64 constant takes part, or a dtype is asked for
 
 
 def functions() -> dict[str, Callable]:
@@ -66,128 +52,6 @@ def case(*names: str):
 @st.composite
 def cases(draw, name: str, family: str) -> Case:
     return CATALOGUE[name](Pick(draw, family))
-
-
-class Pick:
-    """What a builder draws from: `choose` and `sizes` are structure, the rest are values."""
-
-    def __init__(self, draw, family: str):
-        self.draw = draw
-        self.family = family
-        self.rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
-
-    # ------------------------------------------------------------ structure
-    def choose(self, *options):
-        return self.draw(st.sampled_from(options))
-
-    def number(self, low: int, high: int) -> int:
-        return self.draw(st.integers(low, high))
-
-    def sizes(self, n: int, least: int = 0) -> list[int]:
-        if self.family == "distinct":
-            return list(self.draw(st.permutations([2, 3, 4, 5, 6])))[:n]
-        if self.family == "equal":
-            return [self.choose(2, 3)] * n
-        return [self.number(least, np.maximum(2, least)) for _ in range(n)]
-
-    def shape(self, low: int = 0, high: int = 3, least: int = 0) -> tuple[int, ...]:
-        low = low if self.family == "edge" else np.maximum(1, low)
-        return tuple(self.sizes(self.number(int(low), high), least))
-
-    def stretched(self, n: int, least: int = 0) -> list[tuple[int, ...]]:
-        """n shapes that broadcast together: of a common one, axes left out or of size 1."""
-        whole = self.shape(least=least)
-        shapes = []
-        for _ in range(n):
-            ones = self.choose(*([False] * 3), True)
-            shapes.append(
-                tuple(1 if ones and self.choose(True, False) else n for n in whole)[
-                    self.choose(0, 0, 0, 1, 2) :
-                ]
-            )
-        return shapes
-
-    def axis(self, ndim: int) -> int:
-        return self.number(-ndim, ndim - 1)
-
-    def axes(self, ndim: int):
-        """None, one axis, or a tuple of some; from either end."""
-        some = self.draw(st.lists(st.integers(0, ndim - 1), unique=True)) if ndim else []
-        some = tuple(k - self.choose(0, ndim) for k in some)
-        return self.choose(None, some, *([self.axis(ndim)] * 2 if ndim else []))
-
-    def index(self, shape: tuple[int, ...]):
-        """An index of any kind: integers, slices, None, Ellipsis, arrays with repeats, masks."""
-        kind = self.choose("each", "each", "each", "mask", "mask of the first axis", "list")
-        if kind == "mask":
-            return self.rng.random(shape) < 0.6
-        if kind == "mask of the first axis" and shape:
-            return self.rng.random(shape[0]) < 0.6
-        if kind == "list" and shape and shape[0]:
-            return [int(k) for k in self.rng.integers(-shape[0], shape[0], 3)]
-        some = self.number(0, len(shape))
-        if self.choose(False, True):
-            entries = [Ellipsis, *(self.entry(n) for n in shape[len(shape) - some :])]
-        else:
-            entries = [self.entry(n) for n in shape[:some]]
-        if self.choose(False, False, True):
-            entries.insert(self.number(0, len(entries)), None)
-        return entries[0] if len(entries) == 1 else tuple(entries)
-
-    def entry(self, n: int):
-        kind = self.choose("slice", "int", "numpy int", "array") if n else "slice"
-        if kind == "slice":
-            ends = st.none() | st.integers(-n - 1, n + 1)
-            return slice(self.draw(ends), self.draw(ends), self.choose(None, 1, 2, -1, -2))
-        if kind == "array":  # repeats are likely; all arrays of an index broadcast together
-            return self.rng.integers(-n, n, self.choose((), (4,), (2, 1), (2, 4)))
-        at = self.number(-n, n - 1)
-        return np.int64(at) if kind == "numpy int" else at
-
-    # ------------------------------------------------------------ values
-    def anywhere(self, shape):
-        return np.asarray(self.rng.normal(size=shape))
-
-    def positive(self, shape):
-        return np.asarray(self.rng.uniform(0.5, 2, shape))
-
-    def off_zero(self, shape):
-        return np.asarray(self.positive(shape) * self.rng.choice([-1.0, 1.0], shape))
-
-    def off_one(self, shape):
-        """Values whose size is not near 1, on both sides of it."""
-        inside = self.rng.random(shape) < 0.5
-        size = np.where(inside, self.rng.uniform(0, 0.8, shape), self.rng.uniform(1.2, 2, shape))
-        return np.asarray(size * self.rng.choice([-1.0, 1.0], shape))
-
-    def no_ties(self, shape):
-        n = int(np.prod(shape))
-        return np.asarray(0.3 * self.rng.permutation(n) + self.rng.uniform(0, 0.1, n)).reshape(
-            shape
-        )
-
-    # ------------------------------------------------------------ putting a case together
-    def case(self, call, numpy, operands, text, *, share=True, promotes=False) -> Case:
-        """The case, with two operands of one shape made the same tensor now and then."""
-        operands = [np.asarray(x) for x in operands]
-        pairs = [
-            (i, j)
-            for j in range(len(operands))
-            for i in range(j)
-            if operands[i].shape == operands[j].shape
-        ]
-        if not (share and pairs and self.choose(False, True)):
-            return Case(call, numpy, operands, text, promotes)
-        i, j = self.choose(*pairs)
-        use = [i if k == j else k - (k > j) for k in range(len(operands))]
-
-        def shared(f):
-            return lambda *xs: f(*(xs[k] for k in use))
-
-        rest = operands[:j] + operands[j + 1 :]
-        return Case(
-            shared(call), shared(numpy), rest, f"{text}, operands {i} and {j} shared", promotes
-        )
 
 
 # ---------------------------------------------------------------- elementwise

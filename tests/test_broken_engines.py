@@ -11,7 +11,11 @@ from cases import CATALOGUE, Case, cases
 from hypothesis import HealthCheck, Phase, find, settings
 from hypothesis.errors import NoSuchExample
 from test_graph import PROGRAMS, check_walk, diamond
-from test_ops import (
+
+import tinygrad_rnn as tg
+from tinygrad_rnn import graph, ops
+from tinygrad_rnn.arraylike import raw
+from tinygrad_rnn.testing.battery import (
     check_both_walks_agree,
     check_float32_stays_float32,
     check_gradient_equals_the_complex_step,
@@ -21,10 +25,6 @@ from test_ops import (
     leaf,
     normal,
 )
-
-import tinygrad_rnn as tg
-from tinygrad_rnn import graph, ops
-from tinygrad_rnn.arraylike import raw
 
 OWN = {name: f for name, f in vars(ops).items() if isinstance(f, tg.Primitive)}
 PRIMITIVES = {name: op for name, op in OWN.items() if not op.constant}

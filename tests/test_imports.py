@@ -17,7 +17,7 @@ RANKS = [  # a module imports only from its own row or from an earlier one
     {"functional", "program"},
     {"derivatives", "compiled", "check", "draw", "export", "bptt"},
     {"nn"},
-    {"optim", "data", "models", "schedule"},
+    {"optim", "data", "models", "schedule", "testing"},
     {"task"},
     {"fit"},
     {"experiments"},

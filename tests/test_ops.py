@@ -7,191 +7,22 @@ import pytest
 from cases import CATALOGUE, FAMILIES, WITHOUT_GRADIENT, Case, cases, functions
 from hypothesis import given
 from hypothesis import strategies as st
-from naive import slope
 
 import tinygrad_rnn as tg
 from tinygrad_rnn import functional as F
 from tinygrad_rnn import ops
+from tinygrad_rnn.testing.battery import (
+    CHECKS,
+    check_both_walks_agree,
+    check_forward_equals_numpy,
+    check_gradient_equals_the_complex_step,
+    check_second_gradient_equals_the_complex_step_of_the_first,
+    close,
+    leaf,
+    normal,
+)
 
 NAMES = sorted(CATALOGUE)
-
-
-def leaf(data, name=None):
-    return tg.Tensor(data, requires_grad=True, name=name)
-
-
-def listed(result):
-    return list(result) if isinstance(result, (list, tuple)) else [result]
-
-
-def normal(shape, seed=0):
-    return np.asarray(np.random.default_rng(seed).normal(size=shape))
-
-
-def close(actual, expected, rtol=1e-9, what=""):
-    """Raise unless two arrays agree, relative to the largest entry of what is expected."""
-    actual, expected = np.asarray(actual), np.asarray(expected)
-    assert actual.shape == expected.shape, f"{what}: shape {actual.shape}, not {expected.shape}"
-    scale = 1 + np.max(np.abs(expected), initial=0)
-    error = np.max(np.abs(actual - expected), initial=0)
-    assert error <= rtol * scale, f"{what}: off by {error}\n{actual}\n{expected}"
-
-
-def backward(case: Case, operands=None):
-    """The leaves and cotangents of one run of `backward()`, with the gradients in the leaves."""
-    xs = [leaf(x) for x in (case.operands if operands is None else operands)]
-    outs = listed(case.call(*xs))
-    cotangents = [normal(out.shape, seed).astype(out.dtype) for seed, out in enumerate(outs)]
-    for out, cotangent in zip(outs, cotangents, strict=True):
-        out.backward(cotangent)
-    return xs, cotangents
-
-
-def gradients(case: Case, operands=None):
-    xs, _ = backward(case, operands)
-    return [np.zeros(x.shape) if x.grad is None else x.grad for x in xs]  # unbind may give no parts
-
-
-# ---------------------------------------------------------------- the battery
-def check_forward_equals_numpy(case: Case):
-    expected = listed(case.numpy(*case.operands))
-    plain = listed(case.call(*case.operands))
-    recorded = listed(case.call(*(leaf(x) for x in case.operands)))
-    assert len(plain) == len(recorded) == len(expected)
-    for array, tensor, truth in zip(plain, recorded, expected, strict=True):
-        assert isinstance(array, (np.ndarray, np.generic)), f"arrays in, {type(array)} out"
-        assert isinstance(tensor, tg.Tensor), f"Tensors in, {type(tensor)} out"
-        assert type(tensor.data) is np.ndarray
-        assert tensor.requires_grad
-        assert array.dtype == tensor.dtype == np.float64
-        close(array, truth, 1e-12)
-        close(array, tensor.data, 1e-14)
-
-
-def check_gradient_equals_the_complex_step(case: Case):
-    grads = gradients(case)
-    for k, (x, grad) in enumerate(zip(case.operands, grads, strict=True)):
-        direction = normal(x.shape, 10 + k)
-        slopes = listed(slope(case.call, case.operands, k, direction))
-        expected = sum(np.sum(normal(s.shape, seed) * s) for seed, s in enumerate(slopes))
-        close(np.sum(grad * direction), expected, what=f"gradient of operand {k}")
-
-
-def check_second_gradient_equals_the_complex_step_of_the_first(case: Case):
-    """Of <w, gradient(x, g)>, with respect to every operand x and to the cotangent g."""
-    xs = [leaf(x) for x in case.operands]
-    weights = [normal(x.shape, 20 + k) for k, x in enumerate(xs)]
-    parts = listed(case.call(*xs))
-    gs = [leaf(normal(part.shape, seed)) for seed, part in enumerate(parts)]
-    first = [tg.grad(part, xs, g, create_graph=True) for part, g in zip(parts, gs, strict=True)]
-    for grads in first:
-        assert all(grad.shape == x.shape for grad, x in zip(grads, xs, strict=True))
-    along = sum(
-        ((t * w).sum() for grads in first for t, w in zip(grads, weights, strict=True)), start=0
-    )
-    variables = [*xs, *gs]
-    second = [None] * len(variables)
-    if isinstance(along, tg.Tensor) and along.requires_grad:
-        second = tg.grad(along, variables, allow_unused=True)
-
-    def first_order(*values):
-        leaves = [leaf(value) for value in values[: len(xs)]]
-        total = 0
-        for part, g in zip(listed(case.call(*leaves)), values[len(xs) :], strict=True):
-            grads = tg.grad(part, leaves, g)
-            total = total + sum(np.sum(t.data * w) for t, w in zip(grads, weights, strict=True))
-        return total
-
-    for k, (x, grad) in enumerate(zip(variables, second, strict=True)):
-        direction = normal(x.shape, 30 + k)
-        actual = 0.0 if grad is None else np.sum(grad.data * direction)
-        expected = slope(first_order, [v.data for v in variables], k, direction) if parts else 0.0
-        close(actual, expected, 1e-8, what=f"second gradient, variable {k}")
-
-
-def check_complex_step_is_safe(case: Case):
-    """Complex in, complex out, the same real part, and an imaginary part that is NumPy's slope."""
-    real = listed(case.call(*case.operands))
-    directions = [normal(x.shape, 40 + k) for k, x in enumerate(case.operands)]
-    moved = [x + 1e-20j * d for x, d in zip(case.operands, directions, strict=True)]
-    h = 1e-6
-    ends = [
-        listed(case.numpy(*(x + s * h * d for x, d in zip(case.operands, directions, strict=True))))
-        for s in (1, -1)
-    ]
-    for a, b, right, left in zip(real, listed(case.call(*moved)), *ends, strict=True):
-        assert b.dtype == complex, "the imaginary part was dropped"
-        close(b.real, a, 1e-12)
-        close(b.imag / 1e-20, (right - left) / (2 * h), 1e-6)
-
-
-def check_inputs_and_cotangents_stay_untouched(case: Case):
-    xs = [leaf(x) for x in case.operands]
-    outs = listed(case.call(*xs))
-    cotangents = [normal(out.shape, seed) for seed, out in enumerate(outs)]
-    arrays = [*(x.data for x in xs), *cotangents, *(out.data for out in outs)]
-    before = [array.tobytes() for array in arrays]
-    for out, cotangent in zip(outs, cotangents, strict=True):
-        out.backward(cotangent)
-        out.backward(cotangent)
-    tensors = [tg.Tensor(c) for c in cotangents]
-    for out, g in zip(outs, tensors, strict=True):
-        tg.grad(out, xs, g, create_graph=True)
-    assert [array.tobytes() for array in arrays] == before
-    assert [t.data.tobytes() for t in tensors] == before[len(xs) : len(xs) + len(outs)]
-
-
-def check_gradients_share_no_memory(case: Case):
-    xs, cotangents = backward(case)
-    grads = [x.grad for x in xs if x.grad is not None]
-    others = [*(x.data for x in xs), *cotangents]
-    for k, grad in enumerate(grads):
-        assert type(grad) is np.ndarray
-        assert grad.flags.writeable
-        for other in [*grads[:k], *others]:
-            assert not np.shares_memory(grad, other), "a gradient is a view of something else"
-
-
-def check_float32_stays_float32(case: Case):
-    operands = [x.astype(np.float32) for x in case.operands]
-    xs, _ = backward(case, operands)
-    if not case.promotes:
-        for out in [*listed(case.call(*operands)), *listed(case.call(*xs))]:
-            assert out.dtype == np.float32
-    for x, grad in zip(xs, gradients(case), strict=True):
-        if x.grad is not None:
-            assert x.grad.dtype == np.float32
-            close(x.grad, grad, 1e-3)
-
-
-def check_constants_change_no_gradient(case: Case):
-    """A plain array in an operand's place: the same gradients for the others, and none for it."""
-    grads = gradients(case)
-    for k in range(len(case.operands)):
-        xs = [leaf(x) for x in case.operands]
-        outs = listed(case.call(*(x.data if j == k else x for j, x in enumerate(xs))))
-        if len(xs) > 1:
-            for seed, out in enumerate(outs):
-                out.backward(normal(out.shape, seed))
-            for j, x in enumerate(xs):
-                assert (x.grad is None) == (j == k)
-                assert j == k or np.array_equal(x.grad, grads[j])
-
-
-def check_both_walks_agree(case: Case):
-    """`backward()` on arrays and `grad(create_graph=True)` on Tensors run the same rules."""
-    xs, cotangents = backward(case)
-    total = [np.zeros(x.shape) for x in xs]
-    for out, cotangent in zip(listed(case.call(*xs)), cotangents, strict=True):
-        for k, grad in enumerate(tg.grad(out, xs, cotangent, create_graph=True)):
-            total[k] = total[k] + grad.data
-    for x, grad in zip(xs, total, strict=True):
-        close(grad, np.zeros(x.shape) if x.grad is None else x.grad, 1e-12)
-
-
-CHECKS = {
-    name.removeprefix("check_"): f for name, f in list(globals().items()) if name[:6] == "check_"
-}
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -72,10 +72,10 @@ def test_the_loss_of_a_net():
 
 def test_the_module_is_left_as_it_was():
     net = Net()
-    before = {path: p for path, p in net.named_parameters()}
+    before = dict(net.named_parameters())
     values = net.state_dict()
     check_loss(lambda net, x: net(x).sum(), net, X)
-    assert {path: p for path, p in net.named_parameters()} == before
+    assert dict(net.named_parameters()) == before
     assert all(np.array_equal(values[k], v) for k, v in net.state_dict().items())
     assert net._called is None and all(p.grad is None for p in net.parameters())
 
