@@ -62,7 +62,7 @@ def test_dot_writes_the_usual_formats(tmp_path, format, start):
 
 @pytest.mark.parametrize("format", ["docx", "svg; rm", ""])
 def test_an_unknown_format_is_refused(format):
-    with pytest.raises(ValueError, match="use svg, pdf or png"):
+    with pytest.raises(ValueError, match="use svg, pdf, png, gv"):
         draw(diamond()).pipe(format)
 
 

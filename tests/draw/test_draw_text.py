@@ -242,7 +242,7 @@ def test_names_stay_text(name):
 @pytest.mark.parametrize(
     "options, message",
     [
-        ({"theme": "neon"}, "theme is one of 'light'"),
+        ({"theme": "neon"}, 'theme is one of "light"'),
         ({"rankdir": "RL"}, "rankdir is"),
         ({"show": ("values",)}, "show is any of"),
         ({"show": "value"}, "show is any of"),

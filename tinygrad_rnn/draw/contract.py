@@ -3,14 +3,14 @@
 A hidden line has one operand, so an arrow can run on through it: every argument of a drawn line
 keeps exactly one arrow, from the nearest drawn line behind it.
 
-Read next: `steps.py`.
+Read next: `focus.py`.
 """
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 import numpy as np
@@ -43,6 +43,9 @@ class Contracted:
         roots: for every line the nearest drawn line at or behind it.
         links: by child and argument, in order.
         hidden: how many of what are not drawn, for the caption.
+        passed: the hidden lines that arrows run through.
+        merged: for an arrow (line, argument) into a box of many operations, the arguments that it
+            stands for; it carries their gradients together.
     """
 
     lines: Sequence[Line]
@@ -50,6 +53,8 @@ class Contracted:
     roots: list[int]
     links: list[Link]
     hidden: Counter[str]
+    passed: frozenset[int] = frozenset()
+    merged: dict[tuple[int, int], list[tuple[int, int]]] = field(default_factory=dict)
 
 
 def contract(lines: Sequence[Line], hide: Collection[str], kept: Collection[int]) -> Contracted:
@@ -58,28 +63,29 @@ def contract(lines: Sequence[Line], hide: Collection[str], kept: Collection[int]
     roots: list[int] = []
     drawn, links = [], []
     hidden: Counter[str] = Counter()
+    passed = set()
     for line in lines:
         if line.number not in kept and line.op in hide and is_movement(line):
             roots.append(roots[line.inputs[0]])
             hidden[str(line.op)] += 1
+            passed.add(line.number)
             continue
         roots.append(line.number)
         drawn.append(line.number)
         for argument, operand in enumerate(line.inputs):
             links.append(Link(roots[operand], line.number, argument, operand))
-    return Contracted(lines, drawn, roots, links, hidden)
+    return Contracted(lines, drawn, roots, links, hidden, frozenset(passed))
 
 
 def without_parameters(graph: Contracted) -> Contracted:
     """The same without the parameters and their arrows; the caption counts them."""
     parameters = {n for n in graph.drawn if graph.lines[n].kind == "parameter"}
     counted = Counter({"parameter": len(parameters)}) if parameters else Counter()
-    return Contracted(
-        graph.lines,
-        [n for n in graph.drawn if n not in parameters],
-        graph.roots,
-        [link for link in graph.links if link.source not in parameters],
-        graph.hidden + counted,
+    return replace(
+        graph,
+        drawn=[n for n in graph.drawn if n not in parameters],
+        links=[link for link in graph.links if link.source not in parameters],
+        hidden=graph.hidden + counted,
     )
 
 

@@ -10,9 +10,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from .arrows import Arrows
 from .contract import Link
 from .escape import Quoted, attributes, rich_text
 from .labels import Labeller
+from .legend import legend
 from .nodes import Nodes, dot_name
 from .plan import Plan
 from .references import Edge, Handover, Reference
@@ -20,14 +22,34 @@ from .states import Belt
 from .steps import TimeStep
 from .theme import Theme
 
+FONT = "Helvetica,Arial,sans-serif"  # the last one is for browsers without the others
+
 _HINT = attributes(style="invis")
 _LOOSE = attributes(style="invis", weight="0", minlen="0")
 
 
-def dot_text(plan: Plan, labeller: Labeller, theme: Theme, rankdir: str, rich: bool = True) -> str:
-    """The DOT text. `rich=False` writes labels without HTML, for programs that drop such labels."""
-    nodes = Nodes(plan, labeller, theme, rich)
-    return "\n".join(_Writer(plan, nodes, theme, rankdir).statements()) + "\n"
+def dot_text(
+    plan: Plan,
+    labeller: Labeller,
+    theme: Theme,
+    rankdir: str,
+    rich: bool = True,
+    *,
+    style: str = "merged",
+    arrows: Arrows | None = None,
+    legend: bool = False,
+) -> str:
+    """The DOT text.
+
+    Args:
+        rich: False writes labels without HTML, for programs that drop such labels.
+        style: "merged", or "separate" and "record" with operations in circles of their own.
+        arrows: how arrows look; default: forwards.
+        legend: whether to explain the classes that occur.
+    """
+    nodes = Nodes(plan, labeller, theme, rich, style)
+    writer = _Writer(plan, nodes, arrows or Arrows(plan, theme), rankdir, legend)
+    return "\n".join(writer.statements()) + "\n"
 
 
 class _Writer:
@@ -38,8 +60,11 @@ class _Writer:
     the arguments that belts carry.
     """
 
-    def __init__(self, plan: Plan, nodes: Nodes, theme: Theme, rankdir: str) -> None:
-        self.plan, self.nodes, self.theme, self.rankdir = plan, nodes, theme, rankdir
+    def __init__(
+        self, plan: Plan, nodes: Nodes, arrows: Arrows, rankdir: str, legend: bool
+    ) -> None:
+        self.plan, self.nodes, self.arrows, self.theme = plan, nodes, arrows, nodes.theme
+        self.rankdir, self.legend = rankdir, legend
         self.references: dict[int | None, list[Reference]] = {}
         self.handovers: dict[int, list[Handover]] = {}
         self.tails: dict[Edge, str] = {}
@@ -64,41 +89,52 @@ class _Writer:
         yield "digraph {"
         yield from self._defaults()
         yield from self._initial_states()
-        yield from map(nodes.line, by_home.get(None, []))
+        yield from self._lines(by_home.get(None, []))
         yield from map(nodes.reference, plan.starts.values())
         yield from map(nodes.reference, self.references.get(None, []))
         several = len({step.path for step in plan.steps}) > 1
         for step in plan.steps:
-            yield from self._step(step, by_home.get(step.number, []), several)
+            if step.members:  # a focus may leave none
+                yield from self._step(step, by_home.get(step.number, []), several)
         if plan.table:
             yield nodes.table()
         yield from self._belts()
         yield from self._links()
         yield from self._last_handovers()
         yield from self._cuts()
-        if plan.caption():
+        if self.legend:
+            yield from legend(plan, self.nodes)
+        note = "; ".join(part for part in (plan.caption(), self.arrows.note) if part)
+        if note:
             yield "graph" + attributes(
-                label=plan.caption(), labelloc="b", labeljust="r", fontsize="9",
+                label=note, labelloc="b", labeljust="r", fontsize="9",
                 fontcolor=self.theme.faint,
             )  # fmt: skip
         yield "}"
 
     def _defaults(self) -> Iterator[str]:
         yield "graph" + attributes(
-            rankdir=self.rankdir, ordering="in", fontname="Helvetica", fontsize="12", pad="0.15",
+            rankdir=self.rankdir, ordering="in", fontname=FONT, fontsize="12", pad="0.15",
             bgcolor=self.theme.background, nodesep="0.10", ranksep="0.22", outputorder="edgesfirst",
         )  # fmt: skip
         yield "node" + attributes(
-            shape="box", style="filled", fontname="Helvetica", fontsize="11", margin="0.05,0.03",
+            shape="box", style="filled", fontname=FONT, fontsize="11", margin="0.05,0.03",
             height="0.22", width="0.22", penwidth="1", fontcolor=self.theme.text,
         )  # fmt: skip
         yield "edge" + attributes(
             color=self.theme.edge,
             arrowsize="0.55",
             penwidth="1",
-            fontname="Helvetica",
+            fontname=FONT,
             fontsize="8",
         )
+
+    def _lines(self, lines: list[int]) -> Iterator[str]:
+        """The nodes, and the circles of their operations."""
+        for n in lines:
+            if self.nodes.is_parted(n):
+                yield self.nodes.operation(n)
+            yield self.nodes.line(n)
 
     # ------------------------------------------------------------ time steps
     def _initial_states(self) -> Iterator[str]:
@@ -118,13 +154,12 @@ class _Writer:
         yield f"subgraph cluster_s{step.number} {{"
         yield "graph" + attributes(
             id=f"step-s{step.number}", **{"class": "step"}, label=self._title(step, several),
-            labeljust="l", labelloc="t", fontsize="12", margin="7", style="rounded",
-            **self.theme.step,
+            labeljust="l", labelloc="t", fontsize="12", margin="7", **self._frame(step),
         )  # fmt: skip
         for belt in belts:
             yield nodes.point(_entry(belt), belt.lane, fork=len(belt.links) > 1)
         yield from (nodes.point(_exit(n), states.lanes[n]) for n in exits)
-        yield from map(nodes.line, sorted(lines, key=lambda n: n not in states.groups))
+        yield from self._lines(sorted(lines, key=lambda n: n not in states.groups))
         yield from map(nodes.reference, references)
         for handover in self.handovers.get(step.number, []):
             yield nodes.handover(handover)
@@ -135,6 +170,13 @@ class _Writer:
             starts += [dot_name(reference.id) for reference in references]
             yield from (f"{_entry(belts[0])} -> {start}{_LOOSE}" for start in starts)
         yield "}"
+
+    def _frame(self, step: TimeStep) -> dict[str, str]:
+        """The border of a step; steps of a recorded walk back have one of their own."""
+        frame = {"style": "rounded", **self.theme.step}
+        if self.plan.derivatives.issuperset(step.members):
+            frame |= {"style": "rounded,dotted", "color": self.theme.gradient}
+        return frame
 
     def _title(self, step: TimeStep, several: bool) -> str:
         title = f"{step.path[-1]}: t = {step.t}" if several and step.path else f"t = {step.t}"
@@ -149,29 +191,31 @@ class _Writer:
     def _belts(self) -> Iterator[str]:
         """From each state through the end of its step to where it enters the next."""
         states = self.plan.states
-        gold = {"color": self.theme.state, "penwidth": "2", "weight": "200", "arrowhead": "none"}
         for step in self.plan.steps:
             for belt in states.belts[step.number]:
                 n = belt.source
-                way = [self._origin(belt), *([_exit(n)] if n in states.exits else []), _entry(belt)]
-                classes = {"class": f"belt from-n{n} into-s{step.number}"}
-                yield " -> ".join(way) + attributes(**classes, **gold)
+                exits = [_exit(n)] if n in states.exits else []
+                way = [self._origin(belt), *exits, _entry(belt)]
+                classes = {"class": f"belt from-n{n} into-s{step.number}", "weight": "200"}
+                yield " -> ".join(way) + attributes(**classes, **self.arrows.belt(belt.links))
 
     def _links(self) -> Iterator[str]:
-        """One arrow for each argument of each drawn line."""
-        plan, theme = self.plan, self.theme
+        """One arrow for each argument of each drawn line; from each circle one to its result."""
+        plan, parted = self.plan, set()
         for link in sorted(plan.graph.links, key=self._place):
-            edge, looks = _edge(link), plan.looks(link.source)
+            edge = _edge(link)
             values = {"class": f"from-n{link.source} to-n{link.child} argument-{link.argument}"}
-            if edge in self.lanes:
-                values |= {"color": theme.state, "penwidth": "2"}
-            elif looks in ("parameter", "input"):
-                values["color"] = theme.nodes[looks]["color"]
+            values |= self.arrows.link(link, edge in self.lanes)
             if edge in plan.states.spines:
                 values["weight"] = "100"
             tail = self.tails.get(edge, f"n{link.source}")
-            head = self.heads.get(edge, f"n{link.child}")
+            head = self.heads.get(edge) or self.nodes.head(link.child)
             yield f"{tail} -> {head}{attributes(**values)}"
+            if self.nodes.is_parted(link.child) and link.child not in parted:
+                parted.add(link.child)
+                values = {"class": f"result of-n{link.child}", "weight": "100"}
+                values |= self.arrows.result(link.child)
+                yield f"op_n{link.child} -> n{link.child}{attributes(**values)}"
 
     def _cuts(self) -> Iterator[str]:
         """A dashed arrow where values went on and the gradient stops."""
@@ -181,7 +225,7 @@ class _Writer:
                 continue  # one of them stands in the table
             yield f"n{source} -> n{leaf}" + attributes(
                 **{"class": f"cut from-n{source} to-n{leaf}"}, style="dashed", label="cut",
-                color=self.theme.state, fontcolor=self.theme.state,
+                color=self.theme.state, fontcolor=self.theme.text,
             )  # fmt: skip
 
     def _place(self, link: Link) -> tuple[int, float, int]:

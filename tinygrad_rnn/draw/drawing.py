@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable
+from functools import cached_property
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from ..files import whole_file
 from .render import DrawingError, known_format, picture
 
 PICTURES = frozenset({".svg", ".png", ".pdf"})
+TEXTS = frozenset({"gv", "dot", "mmd", "md"})
 
 
 class Drawing:
@@ -26,32 +28,63 @@ class Drawing:
         summary: what the graph is made of, in one line.
     """
 
-    def __init__(self, source: str, plain: Callable[[], str], caption: str, summary: str) -> None:
+    def __init__(
+        self,
+        source: str,
+        plain: Callable[[], str],
+        caption: str,
+        summary: str,
+        mermaid: Callable[[], str],
+    ) -> None:
         self.source = source
         self.caption = caption
         self.summary = summary
         self._plain = plain
+        self._mermaid = mermaid
+
+    @cached_property
+    def mermaid(self) -> str:
+        """The same graph as a Mermaid flowchart, for Markdown; it takes no program to write."""
+        return self._mermaid()
 
     def pipe(self, format: str = "svg", *, timeout: float = 30.0) -> bytes:
         """The bytes of the picture.
 
         Args:
-            format: "svg", "pdf", "png", or another that `dot` writes.
+            format: "svg", "pdf", "png", or another that `dot` writes; "gv" or "dot" for the DOT
+                text, "mmd" for Mermaid text, "md" for that in a Markdown file.
             timeout: seconds until the layout is given up.
 
         Raises:
-            ValueError: for a format that `dot` does not write.
-            DrawingError: if there is no program to draw with, or it failed, or it took too long.
+            ValueError: for an unknown format.
+            DrawingError: if there is no program to draw with, or it failed, or it took too long, or
+                a PNG would be larger than a PNG can be.
         """
+        text = self._text(format.lower().removeprefix("."))
+        if text is not None:
+            return text.encode()
         return picture(self.source, self._plain, known_format(format), timeout)
 
     def save(self, path: str | PathLike[str]) -> str:
-        """Write the DOT text, or a picture if the name ends in .svg, .pdf, .png. Gives the path."""
+        """Write a file of the kind that its name ends in, and give its path.
+
+        .svg, .pdf, .png: a picture. .mmd: Mermaid text; .md: that in a Markdown file. Others, as
+        .gv: the DOT text.
+        """
         path = Path(path)
         if path.suffix.lower() in PICTURES:
             return self.render(path)
-        _write(path, self.source.encode())
+        text = self._text(path.suffix.lower().removeprefix("."))
+        _write(path, (self.source if text is None else text).encode())
         return str(path)
+
+    def _text(self, format: str) -> str | None:
+        """The text of a format that needs no program."""
+        if format not in TEXTS:
+            return None
+        if format == "md":
+            return f"```mermaid\n{self.mermaid}```\n"
+        return self.mermaid if format == "mmd" else self.source
 
     def render(
         self, filename: str | PathLike[str], format: str | None = None, *, timeout: float = 30.0
@@ -66,7 +99,8 @@ class Drawing:
             ValueError, DrawingError: as `pipe`; a file that was there before is as it was.
         """
         path = Path(filename)
-        kind = known_format(format or path.suffix[1:] or "svg")
+        kind = (format or path.suffix[1:] or "svg").lower().removeprefix(".")
+        kind = kind if kind in TEXTS else known_format(kind)
         if path.suffix.lower() != f".{kind}":
             path = path.with_name(f"{path.name}.{kind}")
         try:
@@ -88,7 +122,7 @@ class Drawing:
             bundle["image/svg+xml"] = self.pipe("svg").decode()
             if shutil.which("dot"):
                 bundle["image/png"] = self.pipe("png")
-        except Exception as error:
+        except Exception as error:  # a cell that shows a drawing never fails
             bundle["text/plain"] += f"\n{error}"
         return {
             kind: content

@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import html
 import re
+from functools import lru_cache
 
 _UNPRINTABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
 
+_SPECIAL = re.compile(r"[&<>\"'\\]")
 _DOT_ESCAPE = re.compile(r"\\(?=[GNETHL])")
 
 
@@ -25,6 +27,8 @@ def quoted(text: str) -> Quoted:
     >>> print(quoted('a & "b"'))
     "a &amp; &quot;b&quot;"
     """
+    if text.isprintable() and not _SPECIAL.search(text):
+        return Quoted(f'"{text}"')
     text = html.escape(printable(text)).replace("\\", "\\\\")
     return Quoted('"' + text.replace("\n", "\\n") + '"')
 
@@ -35,6 +39,8 @@ def rich_text(text: str) -> str:
     >>> rich_text("<h> & co")
     '&lt;h&gt; &amp; co'
     """
+    if text.isprintable() and not _SPECIAL.search(text):
+        return text
     return html.escape(printable(text)).replace("\n", "<BR/>")
 
 
@@ -50,5 +56,13 @@ def printable(text: str) -> str:
 
 def attributes(**values: str) -> str:
     """` [key="value" ...]`."""
-    pairs = [f"{k}={v if isinstance(v, Quoted) else quoted(v)}" for k, v in values.items()]
+    pairs = [
+        f"{k}={v}" if type(v) is Quoted else f"{k}={quoted(v) if len(v) > 24 else _known(v)}"
+        for k, v in values.items()
+    ]
     return f" [{' '.join(pairs)}]" if pairs else ""
+
+
+_known = lru_cache(maxsize=4096)(
+    quoted
+)  # colours, shapes, sizes: few, and there in every statement

@@ -3,7 +3,7 @@
 A label is rows of plain text, with bold and lowered parts marked; `nodes.py` escapes them. User's
 names pass through here unchanged, except for the short forms of recurrent weights.
 
-Read next: `nodes.py`.
+Read next: `arrows.py`.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..program import Gradients, Line, short
+from .collapse import Box
 from .plan import Plan
 from .references import Handover, Reference
 
@@ -83,16 +84,41 @@ def value_text(value: Any) -> str:
     return short(None if value is None else np.asarray(value) + 0)
 
 
+def decimals(value: Any) -> str:
+    """A single number with four decimals, where these can show it; others as `value_text`.
+
+    >>> decimals(-1.5), decimals(1e-7)
+    ('-1.5000', '1e-07')
+    """
+    if np.size(value) != 1 or value is None or np.iscomplexobj(value):
+        return value_text(value)
+    number = float(np.ravel(value)[0]) + 0
+    return f"{number:.4f}" if number == 0 or 1e-3 <= abs(number) < 1e5 else f"{number:.3g}"
+
+
 class Labeller:
     """Writes the label of each line of a plan.
 
     Args:
         show: of "value", "grad", "shape".
         gradients: None: every gradient is missing, a dash.
+        sums: write a gradient that comes from several uses as their sum, 3 + 3 + 6 = 12.
     """
 
-    def __init__(self, plan: Plan, show: Collection[str], gradients: Gradients | None) -> None:
-        self.plan, self.show, self.gradients = plan, frozenset(show), gradients
+    def __init__(
+        self,
+        plan: Plan,
+        show: Collection[str],
+        gradients: Gradients | None,
+        *,
+        sums: bool = False,
+    ) -> None:
+        self.plan, self.show, self.gradients = plan, frozenset(show), plan.gathered(gradients)
+        self._parts = self._contributions() if sums else {}
+        self.references: dict[int, list[Reference]] = {}
+        for reference in plan.references:
+            if reference.step is not None:
+                self.references.setdefault(reference.root, []).append(reference)
         self.referred = {reference.root for reference in plan.references}
         self.referred |= {handover.link.child for handover in plan.handovers}
         self._names = _leaf_names(plan)
@@ -101,6 +127,8 @@ class Labeller:
     def node(self, n: int) -> Label:
         """Name = operation, value, gradient."""
         line = self.plan.line(n)
+        if isinstance(line, Box):
+            return self._box(n, line)
         name = self.name(n)
         title = name
         if line.op is not None:
@@ -109,7 +137,44 @@ class Labeller:
         value, grad = self._value_and_gradient(n)
         if line.kind == "constant":
             return Label(title, self._rows(value) if line.shape else ())
-        return Label((*title, *self._shape(line.shape)), self._rows(value, grad))
+        return Label((*title, *self._shape(line.shape)), self._rows(value, self._sum(n, grad)))
+
+    def symbol(self, n: int) -> str:
+        """The sign of an operation, for a circle of its own."""
+        return self._symbol(self.plan.line(n))
+
+    def result(self, n: int) -> Label:
+        """A line without its operation, which stands in a circle before it."""
+        line, name = self.plan.line(n), self.name(n)
+        value, grad = self._value_and_gradient(n)
+        if line.kind == "constant":
+            return Label(name, self._rows(value) if line.shape else ())
+        rows = self._rows(value, self._sum(n, grad))
+        title = (*name, *self._shape(line.shape))
+        return Label(title if title or rows else (Run(f"n{n}", "b"),), rows)
+
+    def record(self, n: int) -> Label:
+        """Name, data and gradient, to stand side by side, as micrograd (Karpathy 2020) has them."""
+        line = self.plan.line(n)
+        grad = self.gradients.lines.get(n) if self.gradients else None
+        data, name = decimals(line.value), self.name(n)
+        if line.kind == "constant":
+            return Label((), (Row(f"data {data}", "value"),))
+        wanted = {"value": Row(f"data {data}", "value")}
+        wanted["grad"] = Row(f"grad {self._sum(n, decimals(grad))}", "gradient")
+        rows = tuple(row for key, row in wanted.items() if key in self.show)
+        return Label(name or (() if rows else (Run(f"n{n}", "b"),)), rows)
+
+    def _box(self, n: int, box: Box) -> Label:
+        """A module, what is in it, and its result if there is one only."""
+        title = (Run(box.name or "", "b"),)
+        if not self.show:
+            return Label(title)
+        facts = tuple(Row(fact, "faint") for fact in box.facts)
+        if box.several:
+            return Label(title, facts)
+        rows = self._rows(*self._value_and_gradient(n))
+        return Label((*title, *self._shape(box.shape)), (*facts, *rows))
 
     def reference(self, reference: Reference) -> Label:
         """The shared line's name, and the step's part of its gradient."""
@@ -138,8 +203,18 @@ class Labeller:
         if "value" in self.show:
             cells.append(Row(value, "value"))
         if "grad" in self.show:
-            cells.append(Row(f"∇ {grad}{'' if grad == MISSING else ' = Σₜ'}", "gradient"))
+            total = grad if grad == MISSING else f"{grad} = Σₜ {self._bars(n)}".rstrip()
+            cells.append(Row(f"∇ {total}", "gradient"))
         return self.name(n), tuple(cells)
+
+    def _bars(self, n: int) -> str:
+        """How much of its gradient a shared leaf got from each time step, as a row of bars."""
+        norms: dict[int | None, float] = {}
+        for reference in self.references.get(n, ()):
+            part = reference.gradient(self.gradients)
+            norm = 0.0 if part is None else float(np.linalg.norm(np.ravel(part)))
+            norms[reference.step] = float(np.hypot(norms.get(reference.step, 0.0), norm))
+        return bars(list(norms.values()))
 
     def name(self, n: int) -> tuple[Run, ...]:
         """What line n is called; () for an operation that has no name and needs none."""
@@ -183,12 +258,51 @@ class Labeller:
             rows.append(Row(f"∇ {grad}", "gradient"))
         return tuple(rows)
 
+    def arrived(self, edge: tuple[int, int]) -> str:
+        """What came back over an arrow (line, argument)."""
+        return value_text(self.gradients.edges.get(edge) if self.gradients else None)
+
+    def _contributions(self) -> dict[int, list[float]]:
+        """For every single number the gradients that its uses sent, in their order."""
+        parts: dict[int, list[float]] = {}
+        edges = self.gradients.edges if self.gradients else {}
+        for link in self.plan.graph.links:
+            g = edges.get((link.child, link.argument))
+            if g is not None and np.size(g) == 1:
+                parts.setdefault(link.operand, []).append(float(np.real(np.ravel(g)[0])))
+        return parts
+
+    def _sum(self, n: int, grad: str) -> str:
+        """3 + 3 + 6 = 12, for up to four uses of a single number."""
+        parts = self._parts.get(n, [])
+        if not 2 <= len(parts) <= 4:
+            return grad
+        first, *others = parts
+        signed = "".join(f" {'−' if part < 0 else '+'} {value_text(abs(part))}" for part in others)
+        return f"{value_text(first)}{signed} = {grad}"
+
     def _value_and_gradient(self, n: int) -> tuple[str, str]:
         """Both as text, computed once."""
         if n not in self._texts:
             grad = self.gradients.lines.get(n) if self.gradients else None
             self._texts[n] = value_text(self.plan.line(n).value), value_text(grad)
         return self._texts[n]
+
+
+def bars(norms: list[float], most: int = 40) -> str:
+    """A row of bars, the largest full; of more than `most` numbers the largest of some together.
+
+    >>> bars([0.0, 1.0, 2.0, 8.0])
+    '▁▂▃█'
+    """
+    if len(norms) < 2:
+        return ""
+    width = -(-len(norms) // most)
+    heights = [max(norms[k : k + width]) for k in range(0, len(norms), width)]
+    top = max(heights)
+    if top <= 0 or not np.all(np.isfinite(heights)):
+        return ""
+    return "".join("▁▂▃▄▅▆▇█"[min(int(8 * height / top), 7)] for height in heights)
 
 
 def movement_text(line: Line) -> str:

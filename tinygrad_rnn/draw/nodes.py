@@ -8,6 +8,7 @@ Read next: `dot.py`.
 
 from __future__ import annotations
 
+from .collapse import Box
 from .escape import Quoted, attributes, quoted, rich_text
 from .labels import Label, Labeller, Row, Run
 from .plan import Plan
@@ -21,54 +22,88 @@ NONLINEAR = frozenset(
     )
 )  # fmt: skip
 
+_TAGS = {"b": "B", "sub": "SUB"}
 _LOWERED = str.maketrans("0123456789-−+", "₀₁₂₃₄₅₆₇₈₉₋₋₊")
 
 
 class Nodes:
     """Writes the nodes of a plan."""
 
-    def __init__(self, plan: Plan, labeller: Labeller, theme: Theme, rich: bool) -> None:
+    def __init__(
+        self, plan: Plan, labeller: Labeller, theme: Theme, rich: bool, style: str = "merged"
+    ) -> None:
         self.plan, self.labeller, self.theme, self.rich = plan, labeller, theme, rich
+        self.style = style
         self.compact = not labeller.show
 
     def line(self, n: int) -> str:
         """A recorded line."""
-        plan, label, looks = self.plan, self.labeller.node(n), self.plan.looks(n)
-        values = {"id": f"node-n{n}", "class": looks, "label": self.label(label)}
+        plan, looks = self.plan, self.plan.looks(n)
+        label = self._words(n)
+        pale = plan.pale(n)
+        values = {"id": f"node-n{n}", "class": looks, "label": self.label(label, pale)}
         values |= self.theme.nodes[looks]
-        if looks == "op" and self.compact and len(label.title) == 1:
-            values |= _circle(label.title[0].text)
-        elif plan.line(n).op in NONLINEAR:
+        if self.style == "merged" and self.compact and looks in ("op", "derivative"):
+            values |= _circle(label.title[0].text) if len(label.title) == 1 else {}
+        elif self.style == "merged" and plan.line(n).op in NONLINEAR and looks != "derivative":
             values["style"] = "filled,rounded"
-        lane = plan.states.lanes.get(n) or plan.states.groups.get(n)
-        if lane:
-            values["group"] = lane
+        values |= self._place(n) | (self.theme.pale if pale else {})
         return f"n{n}" + attributes(**values, tooltip=self.labeller.tooltip(n))
+
+    def is_parted(self, n: int) -> bool:
+        """Whether the operation of a line stands in a circle of its own."""
+        line = self.plan.line(n)
+        return self.style != "merged" and line.op is not None and not isinstance(line, Box)
+
+    def head(self, n: int) -> str:
+        """Where the arrows of a line's arguments end."""
+        return f"op_n{n}" if self.is_parted(n) else f"n{n}"
+
+    def operation(self, n: int) -> str:
+        """The circle of an operation."""
+        symbol, looks = self.labeller.symbol(n), self.plan.looks(n)
+        values = {"id": f"op-n{n}", "class": f"operation n{n}", "label": symbol}
+        values |= self.theme.nodes["derivative" if looks == "derivative" else "op"]
+        values |= _circle(symbol) | self._place(n)
+        values |= self.theme.pale if self.plan.pale(n) else {}
+        return f"op_n{n}" + attributes(**values)
+
+    def _words(self, n: int) -> Label:
+        if self.style == "record" and not isinstance(self.plan.line(n), Box):
+            return self.labeller.record(n)
+        return self.labeller.result(n) if self.is_parted(n) else self.labeller.node(n)
+
+    def _place(self, n: int) -> dict[str, str]:
+        """The lane that a line stands on, if any."""
+        lane = self.plan.states.lanes.get(n) or self.plan.states.groups.get(n)
+        return {"group": lane} if lane else {}
 
     def reference(self, reference: Reference) -> str:
         """What a step shares with others."""
-        looks = self.plan.looks(reference.root)
-        label = self.label(self.labeller.reference(reference))
+        looks, label = self.plan.looks(reference.root), self.labeller.reference(reference)
+        pale = bool(reference.links) and all(
+            self.plan.pale(x.source, x.child) for x in reference.links
+        )
         values = {"id": reference.id, "class": f"reference {looks} n{reference.root}"}
-        values |= self._pill(looks, label)
+        values |= self._pill(looks, label, pale)
         return dot_name(reference.id) + attributes(
             **values, tooltip=self.labeller.tooltip(reference.line)
         )
 
     def handover(self, handover: Handover) -> str:
         """What a step gives to a line outside, as others do."""
-        child = handover.link.child
-        looks = self.plan.looks(child)
-        label = self.label(self.labeller.handover(handover))
-        values = {"id": handover.id, "class": f"handover {looks} n{child}"} | self._pill(
-            looks, label
-        )
+        source, child = handover.link.source, handover.link.child
+        looks, label = self.plan.looks(child), self.labeller.handover(handover)
+        values = {"id": handover.id, "class": f"handover {looks} n{child}"}
+        values |= self._pill(looks, label, self.plan.pale(source, child))
         return dot_name(handover.id) + attributes(**values, tooltip=self.labeller.tooltip(child))
 
-    def _pill(self, looks: str, label: Quoted) -> dict[str, str]:
+    def _pill(self, looks: str, label: Label, pale: bool) -> dict[str, str]:
         """The dashed, rounded form of a class."""
-        colours = {k: v for k, v in self.theme.nodes[looks].items() if k != "peripheries"}
-        return {"label": label} | colours | {"style": "filled,rounded,dashed", "fontsize": "10"}
+        colours = self.theme.pale if pale else self.theme.nodes[looks]
+        kept = {k: v for k, v in colours.items() if k not in ("peripheries", "shape", "style")}
+        form = {"style": "filled,rounded,dashed", "fontsize": "10"}
+        return {"label": self.label(label, pale)} | kept | form
 
     def point(self, name: str, lane: str, *, fork: bool = False) -> str:
         """Where a state enters or leaves a step; a visible dot where its belt forks."""
@@ -97,44 +132,59 @@ class Nodes:
         return "shared" + attributes(**values, label=Quoted(label), **colours)
 
     # ------------------------------------------------------------ labels
-    def label(self, label: Label) -> Quoted:
-        """Title and rows, one under the other."""
+    def label(self, label: Label, pale: bool = False) -> Quoted:
+        """Title and rows, one under the other; in a record side by side."""
+        beside = self.style == "record" and bool(label.rows)
         if not self.rich:
-            return quoted("\n".join([plain_title(label.title), *(row.text for row in label.rows)]))
-        title = "".join(map(self._rich_run, label.title))
+            words = [plain_title(label.title), *(row.text for row in label.rows)]
+            return quoted(
+                (" | " if beside else "\n").join(word for word in words if word or not beside)
+            )
+        title = "".join(self._rich_run(run, pale) for run in label.title)
         if not label.rows:
-            return Quoted(f"<{title}>")
-        cells = "".join(f"<TR><TD>{self._rich_row(row)}</TD></TR>" for row in label.rows)
+            return Quoted(f"<{title or ' '}>")
+        if beside:
+            words = [*([title] if title else []), *(self._rich_row(r, 9, pale) for r in label.rows)]
+            cells = "<VR/>".join(f"<TD>{word}</TD>" for word in words)
+            return Quoted(
+                '<<TABLE BORDER="0" CELLBORDER="0" CELLSPACING="0" CELLPADDING="4">'
+                f"<TR>{cells}</TR></TABLE>>"
+            )
+        rows = [title, *(self._rich_row(row, 8, pale) for row in label.rows)]
+        cells = "".join(f"<TR><TD>{row}</TD></TR>" for row in rows if row)
         return Quoted(
-            '<<TABLE BORDER="0" CELLBORDER="0" CELLSPACING="0" CELLPADDING="1">'
-            f"<TR><TD>{title}</TD></TR>{cells}</TABLE>>"
+            f'<<TABLE BORDER="0" CELLBORDER="0" CELLSPACING="0" CELLPADDING="1">{cells}</TABLE>>'
         )
 
-    def _rich_run(self, run: Run) -> str:
+    def _rich_run(self, run: Run, pale: bool = False) -> str:
         text = rich_text(run.text)
         if not text:
             return ""
         if run.style == "small":
-            return f'<FONT POINT-SIZE="8" COLOR="{self.theme.faint}">{text}</FONT>'
-        tags = {"b": "B", "sub": "SUB"}
-        return f"<{tags[run.style]}>{text}</{tags[run.style]}>" if run.style else text
+            return f'<FONT POINT-SIZE="8" COLOR="{self._colour("faint", pale)}">{text}</FONT>'
+        tag = _TAGS.get(run.style)
+        return f"<{tag}>{text}</{tag}>" if tag else text
 
-    def _rich_row(self, row: Row, size: int = 8) -> str:
-        colour = getattr(self.theme, row.colour)
+    def _rich_row(self, row: Row, size: int = 8, pale: bool = False) -> str:
+        colour = self._colour(row.colour, pale)
         return f'<FONT POINT-SIZE="{size}" COLOR="{colour}">{rich_text(row.text)}</FONT>'
+
+    def _colour(self, name: str, pale: bool) -> str:
+        return self.theme.pale["fontcolor"] if pale else str(getattr(self.theme, name))
 
     def _rich_table(
         self, heading: str, rows: list[tuple[int, tuple[Run, ...], tuple[Row, ...]]]
     ) -> Quoted:
         body = "".join(
             f'<TR><TD BGCOLOR="{self.theme.nodes[self.plan.looks(n)]["fillcolor"]}">'
-            f"{''.join(map(self._rich_run, name))}</TD>"
+            f"{''.join(self._rich_run(run) for run in name)}</TD>"
             + "".join(f"<TD>{self._rich_row(cell, 9)}</TD>" for cell in cells)
             + "</TR>"
             for n, name, cells in rows
         )
         return Quoted(
-            '<<TABLE BORDER="0" CELLBORDER="1" CELLSPACING="0" CELLPADDING="3" COLOR="#9CC3E4">'
+            '<<TABLE BORDER="0" CELLBORDER="1" CELLSPACING="0" CELLPADDING="3" '
+            f'COLOR="{self.theme.parameter}">'
             f'<TR><TD COLSPAN="{1 + len(rows[0][2])}" BORDER="0" ALIGN="LEFT">'
             f'<FONT COLOR="{self.theme.parameter}">{heading}</FONT></TD></TR>{body}</TABLE>>'
         )

@@ -10,8 +10,11 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from ..program import Graph, Line
+from ..program import Gradients, Graph, Line
+from ..tensor import Tensor
+from .collapse import Box, collapse
 from .contract import Contracted, contract, without_parameters
+from .focus import Focus, find_focus, without_others
 from .references import Handover, Reference, find_handovers, find_references, find_starts
 from .states import States, find_states
 from .steps import TimeStep, time_steps
@@ -28,6 +31,8 @@ class Plan:
         starts: by (state, step) the references to parts of one initial state.
         cuts: pairs (where from, leaf) of lines that `detach()` cut apart.
         table: the shared leaves, which stand in the table and not in the picture.
+        derivatives: the operations that a walk back recorded, with `create_graph=True`.
+        focus: what the rest is paler than.
     """
 
     graph: Contracted
@@ -40,6 +45,8 @@ class Plan:
     starts: dict[tuple[int, int], Reference]
     cuts: list[tuple[int, int]]
     table: list[int]
+    derivatives: frozenset[int] = frozenset()
+    focus: Focus | None = None
 
     def line(self, number: int) -> Line:
         return self.graph.lines[number]
@@ -57,24 +64,57 @@ class Plan:
             kind = "input"  # an x_t whose gradient was asked for
         if number in self.outputs:
             return "output"
+        if isinstance(line, Box):
+            return "module"
         if number in self.states.lanes and kind not in ("constant", "cut"):
             return "state"
-        return kind
+        return "derivative" if number in self.derivatives else kind
+
+    def pale(self, *numbers: int) -> bool:
+        """Whether the focus is elsewhere."""
+        return self.focus is not None and not self.focus.lines.issuperset(numbers)
 
     def caption(self) -> str:
-        """What is not drawn, counted; "" if all is."""
+        """What the focus is on, and what is not drawn, counted; "" if all is."""
         hidden = [_counted(count, what) for what, count in sorted(self.graph.hidden.items())]
-        return f"not drawn: {', '.join(hidden)}" if hidden else ""
+        parts = [self.focus.text] if self.focus else []
+        return "; ".join(parts + ([f"not drawn: {', '.join(hidden)}"] if hidden else []))
+
+    def gathered(self, gradients: Gradients | None) -> Gradients | None:
+        """The same gradients, with those of the arrows into boxes."""
+        if gradients is None or not self.graph.merged:
+            return gradients
+        edges = dict(gradients.edges)
+        for gate, parts in self.graph.merged.items():
+            arrived = [gradients.edges[edge] for edge in parts if edge in gradients.edges]
+            edges.pop(gate, None)
+            if arrived:
+                edges[gate] = sum(arrived[1:], arrived[0])
+        return Gradients(gradients.lines, edges)
 
 
-def make_plan(graph: Graph, hide: Collection[str], weights: str) -> Plan:
+def make_plan(
+    graph: Graph,
+    hide: Collection[str],
+    weights: str,
+    *,
+    depth: int | None = None,
+    focus: tuple[Tensor | str, ...] = (),
+    others: str = "pale",
+) -> Plan:
     """Decide everything that does not depend on words or colours."""
     outputs = frozenset(graph.number(output) for output in graph.outputs)
     contracted = contract(graph.nodes, hide, outputs)
     if weights == "hide":
         contracted = without_parameters(contracted)
+    focused = find_focus(graph, focus)
+    if depth is not None:
+        contracted = collapse(contracted, depth, outputs)
     steps, homes = time_steps(contracted)
     states = find_states(contracted, steps, homes)
+    if focused is not None and others == "hide":
+        contracted = without_others(contracted, focused)
+        _keep_only(set(contracted.drawn), steps, states)
     references = find_references(contracted, homes, states.linked(), weights)
     starts = find_starts(contracted, states)
     roots = dict.fromkeys(reference.root for reference in (*starts.values(), *references))
@@ -82,7 +122,31 @@ def make_plan(graph: Graph, hide: Collection[str], weights: str) -> Plan:
     return Plan(
         contracted, outputs, steps, homes, states, references,
         find_handovers(contracted, homes), starts, _cuts(graph, contracted), table,
+        find_derivatives(graph), focused,
     )  # fmt: skip
+
+
+def _keep_only(drawn: set[int], steps: list[TimeStep], states: States) -> None:
+    """Forget what is out of focus, once the steps and the lanes are found with its help."""
+    for step in steps:
+        step.members = [n for n in step.members if n in drawn]
+        for belt in states.belts[step.number]:
+            belt.links = [x for x in belt.links if x.source in drawn and x.child in drawn]
+        states.belts[step.number] = [belt for belt in states.belts[step.number] if belt.links]
+    states.exits = {n: last for n, last in states.exits.items() if n in drawn and last in drawn}
+
+
+def find_derivatives(graph: Graph) -> frozenset[int]:
+    """What a walk back recorded: in scope "gradient", and the sums of such results.
+
+    The sums are where several uses of one tensor meet; they belong to no operation's scope.
+    """
+    found: set[int] = set()
+    for line in graph.nodes:
+        recorded = line.op is not None and line.scope[:1] == ("gradient",)
+        if recorded or (line.op == "add" and found.issuperset(line.inputs)):
+            found.add(line.number)
+    return frozenset(found)
 
 
 def _cuts(graph: Graph, contracted: Contracted) -> list[tuple[int, int]]:
@@ -92,4 +156,8 @@ def _cuts(graph: Graph, contracted: Contracted) -> list[tuple[int, int]]:
 
 
 def _counted(count: int, what: str) -> str:
-    return f"{count} {what}{'s' if what == 'parameter' and count > 1 else ''}"
+    """12 getitem, 2 parameters, 3 operations in boxes."""
+    noun, _, rest = what.partition(" ")
+    if count > 1 and noun in ("parameter", "constant", "operation", "arrow", "line"):
+        noun += "s"
+    return f"{count} {noun} {rest}".rstrip()

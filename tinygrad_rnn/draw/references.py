@@ -115,7 +115,7 @@ def find_references(
         drawn_outside = home is None and graph.lines[link.source].op is not None
         if link.source not in shared or gate in belted or drawn_outside:
             continue
-        if home is not None and homes[link.operand] == home and link.operand != link.source:
+        if home is not None and homes[link.operand] == home and link.operand in graph.passed:
             gate = (entrances[link.operand], 0)
         line = graph.lines[gate[0]].inputs[gate[1]]
         found.setdefault((home, line), {}).setdefault(gate, []).append(link)
@@ -136,9 +136,9 @@ def _entrances(graph: Contracted, homes: list[int | None]) -> list[int]:
     """For every hidden line inside a step the first hidden line there on the way to it."""
     entrances = list(range(len(graph.lines)))
     for line in graph.lines:
-        if graph.roots[line.number] != line.number:
+        if line.number in graph.passed:
             (operand,) = line.inputs
-            if homes[operand] == homes[line.number] and graph.roots[operand] != operand:
+            if homes[operand] == homes[line.number] and operand in graph.passed:
                 entrances[line.number] = entrances[operand]
     return entrances
 
@@ -150,6 +150,6 @@ def _reference(
     root = graph.roots[line]
     links = [link for some in gates.values() for link in some]
     (first, _), *others = gates
-    if not others and graph.roots[first] != first:
+    if not others and first in graph.passed:
         return Reference(root, first, home, links, None)
     return Reference(root, line, home, links, list(gates))

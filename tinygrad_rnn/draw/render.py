@@ -5,8 +5,11 @@ Both run as a process with a time limit. A picture file appears whole or not at 
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
+import os
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -33,7 +36,7 @@ def known_format(format: str) -> str:
     """The name of a file format, checked."""
     name = format.lower().removeprefix(".")
     if name not in FORMATS:
-        raise ValueError(f"dot writes no format {format!r}: use svg, pdf or png")
+        raise ValueError(f"no format {format!r}: use svg, pdf, png, gv (DOT text) or mmd (Mermaid)")
     return name
 
 
@@ -58,15 +61,49 @@ def picture(source: str, plain: Callable[[], str], format: str, timeout: float) 
 
 def _run(command: list[str], text: str, name: str, timeout: float) -> bytes:
     try:
-        done = subprocess.run(command, input=text.encode(), capture_output=True, timeout=timeout)
-    except subprocess.TimeoutExpired:
-        raise DrawingError(
-            f"{name} had not laid out this graph after {timeout:g} s: draw fewer time steps, hide"
-            " more, or pass a longer timeout="
-        ) from None
+        with _started(command) as process:
+            content, said = _finished(process, text, name, timeout)
     except OSError as error:
         raise DrawingError(f"{name} could not be started ({error}): {HOW}") from error
-    if done.returncode or not done.stdout:
-        said = done.stderr.decode(errors="replace").strip() or f"exit code {done.returncode}"
-        raise DrawingError(f"{name} failed: {said[-500:]}")
-    return done.stdout
+    words = said.decode(errors="replace").strip()
+    if process.returncode or not content:
+        raise DrawingError(f"{name} failed: {words[-500:] or f'exit code {process.returncode}'}")
+    if "too large for cairo-renderer bitmaps" in words:
+        raise DrawingError(
+            "a PNG ends at 32,767 pixels and this picture is larger: use svg or pdf, draw fewer"
+            " time steps, or pass show=() for small nodes"
+        )
+    return content
+
+
+def _started(command: list[str]) -> subprocess.Popen[bytes]:
+    """A process in a group of its own, where there are groups: `dot` may be a script around it."""
+    pipe = subprocess.PIPE
+    return subprocess.Popen(
+        command, stdin=pipe, stdout=pipe, stderr=pipe, start_new_session=os.name == "posix"
+    )
+
+
+def _finished(
+    process: subprocess.Popen[bytes], text: str, name: str, timeout: float
+) -> tuple[bytes, bytes]:
+    """What it wrote, and what it said; whatever ends the waiting early ends the process, too."""
+    try:
+        return process.communicate(text.encode(), timeout)
+    except subprocess.TimeoutExpired:
+        _kill(process)
+        raise DrawingError(
+            f"{name} had not laid out this graph after {timeout:g} s, and was stopped: draw fewer"
+            " time steps, hide more, or pass a longer timeout="
+        ) from None
+    except BaseException:
+        _kill(process)
+        raise
+
+
+def _kill(process: subprocess.Popen[bytes]) -> None:
+    """Stop a process and those that it started."""
+    if os.name == "posix":
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+    process.kill()

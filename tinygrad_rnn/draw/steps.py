@@ -76,12 +76,13 @@ def time_steps(graph: Contracted) -> tuple[list[TimeStep], list[int | None]]:
 
 
 def _move_in(graph: Contracted, homes: list[int | None]) -> None:
-    """Leaves and hidden lines go where all their uses are."""
+    """Leaves and hidden lines go where all their uses are; what is in a box, where that is."""
     users: list[set[int | None]] = [set() for _ in graph.lines]
     for line in reversed(graph.lines):
         n = line.number
-        is_result = line.op is not None and graph.roots[n] == n
-        if not is_result and len(users[n]) == 1:
+        if graph.roots[n] != n and n not in graph.passed:
+            homes[n] = homes[graph.roots[n]]
+        elif (line.op is None or n in graph.passed) and len(users[n]) == 1:
             (homes[n],) = users[n]
         for operand in line.inputs:
             users[operand].add(homes[n])

@@ -1,0 +1,117 @@
+"""How does x2 reach the loss? By the lines that are made from x2 and that the loss is made from.
+
+The number of ways is counted without walking each: as many lead to a line as to its operands
+together. At T = 50 there are far more of them than could be listed.
+
+Read next: `collapse.py`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from dataclasses import dataclass, replace
+
+from ..program import Graph
+from ..tensor import Tensor
+from .contract import MOVEMENTS, Contracted
+
+
+@dataclass(frozen=True)
+class Focus:
+    """The lines in focus, and what to say about them in the caption."""
+
+    lines: frozenset[int]
+    text: str
+
+
+def find_focus(graph: Graph, focus: tuple[Tensor | str, ...]) -> Focus | None:
+    """From a first line to a second one; or one line and what takes it directly.
+
+    Raises:
+        ValueError: if a line is not in the graph, or no way leads from the first to the second.
+    """
+    if not focus:
+        return None
+    ends = [_number(graph, end) for end in focus]
+    words = [graph.nodes[n].name or f"n{n}" for n in ends]
+    if len(ends) == 1:
+        users = {child for child, _ in graph.uses()[ends[0]]}
+        return Focus(_with_movements(graph, {ends[0], *users}), f"in focus: the uses of {words[0]}")
+    lines, ways = _between(graph, *ends)
+    if not ways:
+        raise ValueError(
+            f"{words[1]} was not made from {words[0]}: no arrow leads there, so there is nothing to"
+            " focus on"
+        )
+    return Focus(lines, f"from {words[0]} to {words[1]}: {ways:,} way{'s' * (ways != 1)}")
+
+
+def without_others(graph: Contracted, focus: Focus) -> Contracted:
+    """Only what is in focus; the caption counts the rest."""
+    left = [n for n in graph.drawn if n not in focus.lines]
+    kept = [n for n in graph.drawn if n in focus.lines]
+    links = [x for x in graph.links if x.source in focus.lines and x.child in focus.lines]
+    counted = Counter({"line out of focus": len(left)}) if left else Counter()
+    return replace(graph, drawn=kept, links=links, hidden=graph.hidden + counted)
+
+
+def _between(graph: Graph, start: int, end: int) -> tuple[frozenset[int], int]:
+    """The lines on ways from start to end, and the number of ways."""
+    ways = [0] * len(graph.nodes)
+    ways[start] = 1
+    for line in graph.nodes[start + 1 : end + 1]:
+        ways[line.number] = sum(ways[operand] for operand in line.inputs)
+    leading = {end}
+    for line in reversed(graph.nodes[: end + 1]):
+        if line.number in leading:
+            leading.update(line.inputs)
+    return frozenset(n for n in leading if ways[n]), ways[end]
+
+
+def _with_movements(graph: Graph, lines: set[int]) -> frozenset[int]:
+    """And what takes a line after it was transposed or sliced: that is a use of it, too."""
+    users = graph.uses()
+    found, stack = set(lines), list(lines)
+    while stack:
+        n = stack.pop()
+        if graph.nodes[n].op in MOVEMENTS:
+            fresh = {child for child, _ in users[n]} - found
+            found |= fresh
+            stack += fresh
+    return frozenset(found)
+
+
+def _number(graph: Graph, end: Tensor | str) -> int:
+    """The line of a tensor, or of the last one of a name: "h" is the last h, "h2" that of step 2.
+
+    A name that was given stands before one that a step adds, and both before a number as "n12".
+    """
+    if isinstance(end, Tensor):
+        numbers = [line.number for line in graph.nodes if line.tensor is end]
+        if not numbers:
+            raise ValueError(f"focus: {end.label} is not part of this graph")
+        return numbers[-1]
+    named = [line.number for line in graph.nodes if line.name == end]
+    found = named or _in_step(graph, end)
+    found = found or [line.number for line in graph.nodes if end == f"n{line.number}"]
+    if not found:
+        names = dict.fromkeys(repr(line.name) for line in graph.nodes if line.name)
+        raise ValueError(f"focus: no line is called {end!r}; there are {', '.join(names)}")
+    return found[-1]
+
+
+def _in_step(graph: Graph, name: str) -> list[int]:
+    """The lines that a picture calls x2: an x that was made, or is taken, in time step 2."""
+    numbered = re.fullmatch(r"(.+?)_?(\d+)", name)
+    if not numbered:
+        return []
+    base, t = numbered[1], int(numbered[2])
+    users = graph.uses()
+    return [
+        line.number
+        for line in graph.nodes
+        if line.name == base
+        and t
+        in ({line.t} if line.op else {graph.nodes[child].t for child, _ in users[line.number]})
+    ]

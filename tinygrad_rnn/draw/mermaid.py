@@ -1,0 +1,129 @@
+"""The plan as a Mermaid flowchart: text that Markdown pages show as a picture.
+
+Mermaid lays out by itself, so there are no lanes here; steps, references and arrows are the same as
+in the DOT text. Words are the user's: everything in them but letters, digits and blanks is written
+as a character code, so no word can end a label.
+
+Read next: `render.py`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from .escape import printable
+from .labels import Label, Labeller
+from .nodes import dot_name, plain_title
+from .plan import Plan
+from .references import Edge
+from .theme import LIGHT
+
+_TAME = re.compile(r"[^\w .,:=+|∇·×−–→Σₜ₀₁₂₃₄₅₆₇₈₉₋₊▁▂▃▄▅▆▇█]|_")
+_FORMS = {  # how Mermaid writes a box of each class: also without colours they differ
+    "parameter": ("[[", "]]"),
+    "input": ("[/", "/]"),
+    "state": ("(", ")"),
+    "cut": ("{{", "}}"),
+    "output": ("([", "])"),
+    "module": ("[[", "]]"),
+    "derivative": (">", "]"),
+}
+
+
+def mermaid_text(
+    plan: Plan, labeller: Labeller, rankdir: str, caption: str, *, backward: bool = False
+) -> str:
+    """The Mermaid text; `backward` turns the arrows round and writes the gradient on them."""
+    return "\n".join(_Flowchart(plan, labeller, backward).statements(rankdir, caption)) + "\n"
+
+
+def mermaid_words(text: str) -> str:
+    """Any text inside of a quoted Mermaid label.
+
+    >>> mermaid_words('a "b" <c>')
+    'a #34;b#34; #60;c#62;'
+    """
+    coded = _TAME.sub(lambda found: f"#{ord(found[0])};", printable(text).replace("\n", "\0"))
+    return coded.replace("#0;", "<br/>")
+
+
+class _Flowchart:
+    """Writes one plan."""
+
+    def __init__(self, plan: Plan, labeller: Labeller, backward: bool) -> None:
+        self.plan, self.labeller, self.backward = plan, labeller, backward
+        self.tails: dict[Edge, str] = {}
+        for reference in plan.references:
+            name = dot_name(reference.id)
+            self.tails |= {(link.child, link.argument): name for link in reference.links}
+        self.used: set[str] = set()
+
+    def statements(self, rankdir: str, caption: str) -> Iterator[str]:
+        plan = self.plan
+        by_home: dict[int | None, list[int]] = {}
+        for n in plan.nodes():
+            by_home.setdefault(plan.homes[n], []).append(n)
+        yield f"flowchart {rankdir}"
+        if caption:
+            yield f"  %% {' '.join(caption.split())}"
+        yield from self._inside(None, by_home.get(None, []), "  ")
+        for step in plan.steps:
+            yield f'  subgraph s{step.number}["t = {step.t}"]'
+            yield from self._inside(step.number, by_home.get(step.number, []), "    ")
+            yield "  end"
+        yield from (self._shared(n) for n in plan.table if self._is_taken(n))
+        yield from self._arrows()
+        yield from self._classes()
+
+    def _is_taken(self, n: int) -> bool:
+        """Whether an arrow starts at a leaf that stands in the table of the picture."""
+        links = self.plan.graph.links
+        return any(x.source == n and (x.child, x.argument) not in self.tails for x in links)
+
+    def _inside(self, home: int | None, lines: list[int], indent: str) -> Iterator[str]:
+        for n in lines:
+            yield indent + self._node(f"n{n}", self.labeller.node(n), self.plan.looks(n))
+        for reference in self.plan.references:
+            if reference.step == home:
+                looks = self.plan.looks(reference.root)
+                label = self.labeller.reference(reference)
+                self.used.add(looks)
+                words = self._words(label)
+                yield f'{indent}{dot_name(reference.id)}(["{words}"]):::{looks}'
+
+    def _shared(self, n: int) -> str:
+        return "  " + self._node(f"n{n}", self.labeller.node(n), self.plan.looks(n))
+
+    def _node(self, name: str, label: Label, looks: str) -> str:
+        self.used.add(looks)
+        left, right = _FORMS.get(looks, ("[", "]"))
+        return f'{name}{left}"{self._words(label)}"{right}:::{looks}'
+
+    def _words(self, label: Label) -> str:
+        rows = [plain_title(label.title), *(row.text for row in label.rows)]
+        return "<br/>".join(mermaid_words(row) for row in rows) or " "
+
+    def _arrows(self) -> Iterator[str]:
+        gradients = self.labeller.gradients
+        for link in self.plan.graph.links:
+            edge = link.child, link.argument
+            tail, head = self.tails.get(edge, f"n{link.source}"), f"n{link.child}"
+            if not self.backward or gradients is None:
+                yield f"  {tail} --> {head}"
+            elif edge in gradients.edges:
+                words = mermaid_words(self.labeller.arrived(edge))
+                yield f'  {head} -->|"{words}"| {tail}'
+            else:
+                yield f"  {head} -.- {tail}"
+        for source, leaf in self.plan.cuts:
+            yield f'  n{source} -.->|"cut"| n{leaf}'
+
+    def _classes(self) -> Iterator[str]:
+        for looks, values in LIGHT.nodes.items():
+            if looks in self.used:
+                dashed = ",stroke-dasharray:4 3" if "dashed" in values.get("style", "") else ""
+                yield (
+                    f"  classDef {looks} fill:{values['fillcolor']},stroke:{values['color']},"
+                    f"color:#000,stroke-width:{values.get('penwidth', '1')}px{dashed}"
+                )
