@@ -21,7 +21,7 @@ RANKS = [  # a module imports only from its own row or from an earlier one
     {"task"},
     {"fit"},
     {"experiments"},
-    {"demo", "learn", "cli", "__main__"},
+    {"demo", "learn", "commands", "cli", "__main__"},
 ]
 CORE = {"modes", "arraylike", "tensor", "graph", "ops", "functional", "derivatives", "program"}
 UPWARD = {  # in both, what is above is named only by what the user passed in

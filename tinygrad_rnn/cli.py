@@ -17,17 +17,15 @@ import numpy as np
 
 from . import __version__, demo, nn
 from .check import Report, gradcheck
-from .draw import Drawing, DrawingError, draw
+from .commands import draw as draw_verb
+from .draw import Drawing, DrawingError
 from .experiments import TASKS
 from .experiments.language import Characters
 from .experiments.run import run_task
 from .files import whole_file
 from .models import PROMPT, default_prompt, load_model, write
-from .modes import scope
 from .nn import LAYERS
 from .tensor import Tensor
-
-CELLS = {"rnn": nn.RNNCell, "lstm": nn.LSTMCell, "gru": nn.GRUCell}
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -133,28 +131,6 @@ def run_sample(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def run_draw(arguments: argparse.Namespace) -> int:
-    """A cell, unrolled over a few steps of random input, as a picture or as a listing."""
-    loss = _unrolled(arguments.cell, arguments.steps, arguments.hidden, arguments.seed)
-    show = tuple(word for word in arguments.show.split(",") if word)
-    if arguments.listing:
-        from .program import Graph
-
-        print(Graph(loss).listing(show))
-        return 0
-    drawing = draw(loss, show=show, rankdir=arguments.rankdir)
-    path = Path(arguments.out)
-    if not path.name:
-        raise ValueError("--out needs a file name, such as unrolled.svg")
-    _writable_folder(path.parent)
-    if path.suffix in (".gv", ".dot"):
-        drawing.save(path)
-    else:
-        drawing.render(path.with_suffix(""), format=path.suffix.removeprefix(".") or "svg")
-    print(f"{drawing.caption}\n  {path}" if drawing.caption else f"  {path}")
-    return 0
-
-
 def run_check(arguments: argparse.Namespace) -> int:
     """The gradients of a cell, or of a trained model, against the complex step."""
     if arguments.model is None:
@@ -167,21 +143,6 @@ def run_check(arguments: argparse.Namespace) -> int:
         report = demo.check_model(model, window[:-1, None], window[1:, None], arguments.seed)
     print(report)
     return 0 if report else 1
-
-
-def _unrolled(kind: str, steps: int, hidden: int, seed: int) -> Tensor:
-    """The loss of a cell after some steps, each in its scope: the graph of the first lesson."""
-    rng = np.random.default_rng(seed)
-    cell = CELLS[kind](hidden, hidden, rng=rng)
-    zeros = [Tensor(np.zeros(hidden), requires_grad=True, name=name) for name in ("h0", "c0")]
-    state: Any = tuple(zeros) if kind == "lstm" else zeros[0]
-    for t in range(1, steps + 1):
-        with scope(t=t):
-            state = cell(Tensor(rng.standard_normal(hidden), requires_grad=True, name="x"), state)
-    h = state[0] if kind == "lstm" else state
-    loss = (h * h).sum()
-    loss.name = "loss"
-    return loss
 
 
 def _check_cell(kind: str, steps: int, hidden: int, seed: int) -> Report:
@@ -261,25 +222,10 @@ def _parser() -> argparse.ArgumentParser:
         "--temperature", type=_temperature, default=0.7, help="0: the likeliest (default: 0.7)"
     )
 
-    sub = verb("draw", run_draw, "draw a cell unrolled over time, with values and gradients")
+    sub = verb("draw", draw_verb.run, "draw a cell unrolled over time, or your own function")
     _add_cell(sub)
     _add_sizes(sub, steps=3, hidden=2)
-    sub.add_argument(
-        "--show", default="value,grad", help="any of value,grad,shape (default: value,grad)"
-    )
-    sub.add_argument(
-        "--rankdir",
-        choices=("LR", "TB"),
-        default="LR",
-        help="left to right (default), or top to bottom",
-    )
-    sub.add_argument("--listing", action="store_true", help="print the program instead")
-    sub.add_argument(
-        "--out",
-        metavar="FILE",
-        default="unrolled.svg",
-        help=".svg .png .pdf .gv (default: unrolled.svg)",
-    )
+    draw_verb.add_arguments(sub, _positive)
 
     sub = verb("check", run_check, "compare every gradient of a cell with the complex step")
     _add_cell(sub)

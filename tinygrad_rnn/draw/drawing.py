@@ -131,6 +131,13 @@ class Drawing:
         }
 
 
+def check_format(format: str) -> None:
+    """Raise for the name of a file format that no drawing can be written in."""
+    kind = format.lower().removeprefix(".")
+    if kind not in TEXTS:
+        known_format(kind)
+
+
 def _write(path: Path, content: bytes) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     with whole_file(path, "wb") as file:

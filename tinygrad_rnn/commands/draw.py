@@ -1,0 +1,163 @@
+"""`tinygrad-rnn draw`: a built-in cell, or what your own function builds, as a picture or as text.
+
+Each option of `tg.draw` is a flag of the same name.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from .. import nn
+from ..draw import Drawing, DrawingError, draw
+from ..draw.contract import MOVEMENTS
+from ..draw.drawing import check_format
+from ..draw.options import CHOICES, SHOWN
+from ..modes import scope
+from ..program import Graph
+from ..tensor import Tensor
+from ..userfile import UserFileError, blaming, load, split_spec
+
+CELLS = {"rnn": nn.RNNCell, "lstm": nn.LSTMCell, "gru": nn.GRUCell}
+HELP = {
+    "rankdir": "left to right, or top to bottom",
+    "weights": "a shared weight: a reference in each step, one node with lines, or left out",
+    "view": "backward: arrows turned round, as thick as the gradient on them",
+    "style": "an operation and its result: one node, two, or two with name | data | grad",
+    "others": "what is not in focus",
+    "theme": "print is black on white",
+}
+
+
+def add_arguments(sub: argparse.ArgumentParser, number: Callable[[str], int]) -> None:
+    """The flags of the verb, beside those for a built-in cell; `number` reads a whole one."""
+    sub.add_argument(
+        "build",
+        nargs="?",
+        metavar="FILE.py:NAME",
+        help="your function: it takes no argument and returns a Tensor, several, or a tg.Graph",
+    )
+    for name, choices in CHOICES.items():
+        sub.add_argument(
+            f"--{name}",
+            choices=choices,
+            default=choices[0],
+            help=f"{HELP[name]} (default: {choices[0]})",
+        )
+    sub.add_argument(
+        "--show", default="value,grad", help=f"any of {','.join(SHOWN)} (default: value,grad)"
+    )
+    sub.add_argument(
+        "--hide",
+        default=",".join(MOVEMENTS),
+        help='operations that arrows run through, or "" (default: %(default)s)',
+    )
+    sub.add_argument("--depth", type=number, help="modules as boxes, from this depth of names on")
+    sub.add_argument("--focus", metavar="FROM,TO", help="names: the ways from x2 to loss: x2,loss")
+    sub.add_argument("--legend", action="store_true", help="explain the forms")
+    sub.add_argument(
+        "--max-nodes", type=number, default=400, help="refuse to draw more (default: 400)"
+    )
+    sub.add_argument(
+        "--timeout", type=number, default=30, help="seconds for the layout (default: 30)"
+    )
+    sub.add_argument("--listing", action="store_true", help="print the program instead")
+    sub.add_argument(
+        "--out",
+        metavar="FILE",
+        default="unrolled.svg",
+        help=".svg .png .pdf .gv .mmd .md (default: unrolled.svg)",
+    )
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Draw, and say what is not drawn and where the picture is."""
+    path = Path(arguments.out)
+    if not path.name:
+        raise ValueError("--out needs a file name, such as unrolled.svg")
+    check_format(path.suffix or ".svg")
+    graph = _graph(arguments)
+    show = _words(arguments.show)
+    try:
+        if arguments.listing:
+            print(graph.listing(show))
+            return 0
+        drawing = _drawing(graph, show, arguments)
+        written = drawing.render(path, timeout=arguments.timeout)
+    except DrawingError:
+        raise
+    except RuntimeError as error:  # a gradient that cannot be had: the message says why
+        raise ValueError(str(error)) from error
+    print(f"{drawing.caption}\n  {written}" if drawing.caption else f"  {written}")
+    return 0
+
+
+def _drawing(graph: Graph, show: tuple[str, ...], arguments: argparse.Namespace) -> Drawing:
+    return draw(
+        graph,
+        show=show,
+        hide=_words(arguments.hide),
+        depth=arguments.depth,
+        focus=None if arguments.focus is None else _words(arguments.focus),
+        legend=arguments.legend,
+        max_nodes=arguments.max_nodes,
+        **{name: getattr(arguments, name) for name in CHOICES},
+    )
+
+
+def _words(text: str) -> tuple[str, ...]:
+    return tuple(word.strip() for word in text.split(",") if word.strip())
+
+
+def _graph(arguments: argparse.Namespace) -> Graph:
+    if arguments.build is None:
+        return Graph(unrolled(arguments.cell, arguments.steps, arguments.hidden, arguments.seed))
+    return built(arguments.build)
+
+
+def built(spec: str) -> Graph:
+    """The graph that a user's function gives, or that stands in their file under that name.
+
+    Raises:
+        UserFileError: if there is none; the message says what there is.
+    """
+    made, kind = load(spec), "is"
+    if callable(made) and not isinstance(made, Tensor):
+        path, _ = split_spec(spec)
+        with blaming(path):
+            made, kind = made(), "gave"
+    if isinstance(made, Graph):
+        return made
+    several = made if isinstance(made, tuple | list) else (made,)
+    if several and all(isinstance(one, Tensor) for one in several):
+        return Graph(*several)
+    raise UserFileError(
+        f"{spec} {kind} {_described(made)}: it has to be a function without arguments that returns"
+        " a Tensor, a tuple of Tensors, or a tg.Graph"
+    )
+
+
+def _described(made: Any) -> str:
+    if isinstance(made, tuple | list):
+        kinds = ", ".join(type(one).__name__ for one in made[:5])
+        return f"a {type(made).__name__} of ({kinds}{', …' if len(made) > 5 else ''})"
+    return "None" if made is None else f"a {type(made).__name__}"
+
+
+def unrolled(kind: str, steps: int, hidden: int, seed: int) -> Tensor:
+    """The loss of a cell after some steps, each in its scope: the graph of the first lesson."""
+    rng = np.random.default_rng(seed)
+    cell = CELLS[kind](hidden, hidden, rng=rng)
+    zeros = [Tensor(np.zeros(hidden), requires_grad=True, name=name) for name in ("h0", "c0")]
+    state: Any = tuple(zeros) if kind == "lstm" else zeros[0]
+    for t in range(1, steps + 1):
+        with scope(t=t):
+            state = cell(Tensor(rng.standard_normal(hidden), requires_grad=True, name="x"), state)
+    h = state[0] if kind == "lstm" else state
+    loss = (h * h).sum()
+    loss.name = "loss"
+    return loss
