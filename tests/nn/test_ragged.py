@@ -26,6 +26,8 @@ def configurations(draw, equal_lengths=False):
     }
     if kind == "RNN":
         options["nonlinearity"] = draw(st.sampled_from(["tanh", "relu"]))
+    if kind == "LSTM":
+        options["proj_size"] = draw(st.integers(0, H - 1))
     lengths = draw(st.lists(st.integers(1, T), min_size=B, max_size=B))
     lengths[draw(st.integers(0, B - 1))] = T
     ragged = draw(st.booleans())
@@ -45,12 +47,13 @@ def problem(kind, sizes, options, seed):
     layer = LAYERS[kind](D, H, rng=rng, **options)
     directions = 2 if options["bidirectional"] else 1
     first = (B, T) if options["batch_first"] else (T, B)
+    P = options.get("proj_size") or H
     states = [
-        rng.standard_normal((options["num_layers"] * directions, B, H))
-        for _ in range(2 if kind == "LSTM" else 1)
+        rng.standard_normal((options["num_layers"] * directions, B, width))
+        for width in ((P, H) if kind == "LSTM" else (H,))
     ]
     x = rng.standard_normal((*first, D))
-    r_output = rng.standard_normal((*first, H * directions))
+    r_output = rng.standard_normal((*first, P * directions))
     return layer, x, states, r_output, [rng.standard_normal(s.shape) for s in states]
 
 
@@ -84,6 +87,8 @@ def close(found, expected, digits):
 def test_a_padded_batch_is_each_sequence_alone(configuration):
     kind, (T, B, D, H), options, lengths, seed = configuration
     lengths = np.full(B, T) if lengths is None else lengths
+    if kind == "LSTM":
+        options |= {"peephole": bool(seed % 2)}
     layer, x, states, r_output, r_states = problem(kind, (T, B, D, H), options, seed)
     time_axis = 1 if options["batch_first"] else 0
     padded = x.copy()

@@ -37,13 +37,16 @@ seeds = st.integers(0, 2**32 - 1)
 
 
 def close(ours: dict, expected: dict, tolerance=1e-12):
-    """Equal, relative to the largest entry of each array, or to 1 % of the largest of all."""
+    """Equal, relative to the largest entry of each array, or to 1 % of the largest of all.
+
+    Gates are rounded at the size of 1, so what is below a thousandth has fewer digits.
+    """
     assert list(ours) == list(expected)
     overall = max(np.max(np.abs(b), initial=0) for b in expected.values())
     for name, b in expected.items():
         a = np.asarray(ours[name])
         assert a.shape == b.shape, name
-        scale = max(np.max(np.abs(b), initial=0), 1e-2 * overall)
+        scale = max(np.max(np.abs(b), initial=0), 1e-2 * overall, 1e-3)
         error = np.max(np.abs(a - b), initial=0)
         assert error <= tolerance * scale, f"{name}: off by {error}, of entries up to {scale}"
 
@@ -164,15 +167,16 @@ def compare_layer(name, data, size, seed, **fixed):
         arguments[option] = fixed[option] if option in fixed else data.draw(strategy, option)
     if name == "RNN":
         arguments["nonlinearity"] = data.draw(st.sampled_from(["tanh", "relu"]), "nonlinearity")
+    if name == "LSTM":
+        arguments["proj_size"] = data.draw(st.integers(0, H - 1), "proj_size")
     batch = data.draw(st.sampled_from([(B,), ()]), "batch")
     axes = (*batch, T) if arguments["batch_first"] else (T, *batch)
     ours = spread_out(getattr(nn, name)(**arguments, rng=rng), rng)
     x = rng.standard_normal((*axes, D))
     many = arguments["num_layers"] * (2 if arguments["bidirectional"] else 1)
     given_state = data.draw(st.booleans(), "given_state")
-    states = given_state and tuple(
-        rng.standard_normal((many, *batch, H)) for _ in range(STATES[name])
-    )
+    widths = (arguments.get("proj_size") or H, H)[: STATES[name]]
+    states = given_state and tuple(rng.standard_normal((many, *batch, n)) for n in widths)
     cotangents = random_cotangents(seed)
     theirs = torch_run(twin(ours, arguments), x, states, cotangents, name)
     close(ours_run(ours, x, states, cotangents, name), theirs)
@@ -268,6 +272,85 @@ def test_layers_and_cells_are_what_was_derived_by_hand(kind, size, seed):
         close(ours, expected)
 
 
+# ---------------------------------------------------------------- peepholes and projections
+def peephole_by_hand(x, h, c, weights, W_hr=None):
+    """Gers & Schmidhuber (2000), one entry of one sequence after the other: (hs, c)."""
+    w_ih, w_hh, b_ih, b_hh, w_ch = weights
+    H, hs = w_ch.shape[1], []
+    for x_t in x:
+        s = w_ih @ x_t + w_hh @ h + b_ih + b_hh
+        new = np.zeros_like(c)
+        out = np.zeros_like(c)
+        for k in range(H):
+            i = oracle.sigmoid(s[k] + w_ch[0, k] * c[k])
+            f = oracle.sigmoid(s[H + k] + w_ch[1, k] * c[k])
+            new[k] = f * c[k] + i * np.tanh(s[2 * H + k])
+            o = oracle.sigmoid(s[3 * H + k] + w_ch[2, k] * new[k])
+            out[k] = o * np.tanh(new[k])
+        h, c = out if W_hr is None else W_hr @ out, new
+        hs.append(h)
+    return np.array(hs), c
+
+
+@pytest.mark.parametrize("proj_size", [0, 2])
+@given(size=sizes, seed=seeds)
+def test_peepholes_are_their_equations(proj_size, size, seed):
+    _, T, D, H = size
+    proj_size = min(proj_size, H - 1)
+    rng = np.random.default_rng(seed)
+    options = {"peephole": True, "proj_size": proj_size}
+    layer, cell = spread_out(nn.LSTM(D, H, **options), rng), nn.LSTMCell(D, H, **options)
+    arrays = [p.data for p in layer.parameters()]
+    cell.load_state_dict(dict(zip(cell.state_dict(), arrays, strict=True)))
+    x = rng.standard_normal((T, D))
+    h, c = rng.standard_normal(proj_size or H), rng.standard_normal(H)
+    hs, c_T = peephole_by_hand(x, h, c, arrays[:5], *arrays[5:])
+    output, (h_n, c_n) = layer(x, (h[None], c[None]))
+    for x_t in x:
+        h, c = cell(x_t, (h, c))
+    found = {"hs": output.data, "h": h_n.data[0], "c": c_n.data[0], "h'": h.data, "c'": c.data}
+    close(found, {"hs": hs, "h": hs[-1], "c": c_T, "h'": hs[-1], "c'": c_T})
+
+
+@pytest.mark.parametrize(
+    "options", [{"peephole": True}, {"peephole": True, "proj_size": 2}], ids=str
+)
+def test_gradients_of_peepholes(options):
+    layer = nn.LSTM(3, 4, num_layers=2, bidirectional=True, **options, rng=0)
+    state = layer.state_dict()
+
+    def outputs(x, *parameters):
+        output, (h, c) = nn.functional_call(layer, dict(zip(state, parameters, strict=True)), x)
+        return output.sum() * c.sum() + (h * h).sum()
+
+    x = np.random.default_rng(1).standard_normal((3, 2, 3))
+    report = tg.gradcheck(outputs, x, *state.values(), names=("x", *state))
+    assert report, str(report)
+    assert "weight_ch_l1_reverse" in str(report)
+
+
+def test_peepholes_of_weight_zero_are_none():
+    plain, layer = nn.LSTM(3, 4, rng=0), nn.LSTM(3, 4, peephole=True, rng=1)
+    layer.load_state_dict(plain.state_dict() | {"weight_ch_l0": np.zeros((3, 4))})
+    x = np.random.default_rng(2).standard_normal((5, 2, 3))
+    np.testing.assert_allclose(layer(x)[0].data, plain(x)[0].data, rtol=1e-13)
+
+
+@pytest.mark.parametrize("make", [nn.LSTM, nn.LSTMCell])
+def test_projections_that_do_not_fit_are_refused(make):
+    for wrong in (-1, 4, 5):
+        with pytest.raises(ValueError, match=rf"below hidden_size = 4; given {wrong}"):
+            make(3, 4, proj_size=wrong)
+    with pytest.raises(TypeError, match="proj_size"):
+        nn.GRU(3, 4, proj_size=2)
+    layer, x = make(3, 4, proj_size=2), np.zeros((5, 3))
+    front = (1,) if make is nn.LSTM else (5,)
+    with pytest.raises(ValueError, match=r"the initial h .* expected \(\d, 2\)"):
+        layer(x, (np.zeros((*front, 4)), np.zeros((*front, 4))))
+    with pytest.raises(ValueError, match=r"the initial c .* expected \(\d, 4\)"):
+        layer(x, (np.zeros((*front, 2)), np.zeros((*front, 2))))
+
+
 # ---------------------------------------------------------------- (c) weights move both ways
 @needs_torch
 @pytest.mark.parametrize("name", CELLS + LAYERS)
@@ -279,6 +362,8 @@ def test_state_dicts_are_torchs(name, bias):
             {"num_layers": n, "bidirectional": b}
             for n, b in itertools.product((1, 2, 3), (False, True))
         ]
+    if name == "LSTM":
+        shapes += [options | {"proj_size": 2} for options in shapes]
     for options in shapes:
         arguments = {"input_size": 3, "hidden_size": 5, "bias": bias} | options
         ours = getattr(nn, name)(**arguments, rng=0)

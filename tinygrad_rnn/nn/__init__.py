@@ -8,6 +8,7 @@ from .cells import (
     gru_step,
     gru_step_before,
     lstm_step,
+    lstm_step_peephole,
     rnn_step,
 )
 from .layers import Dropout, Embedding, LayerNorm, Linear, Sequential

@@ -1,6 +1,7 @@
 """Recurrent cells are their equations, one line each; nobody writes their backward.
 
-Each of `rnn_step`, `lstm_step`, `gru_step`, `gru_step_before` is its paper's mathematics.
+Each of `rnn_step`, `lstm_step`, `lstm_step_peephole`, `gru_step`, `gru_step_before` is its paper's
+mathematics.
 Back-propagation through time is what the walk makes of the lines that they record.
 
 Legend: `B` batch, `D` input width, `H` hidden width; states `h, c`; gates `i, f, g, o` (LSTM) and
@@ -19,7 +20,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import DTypeLike
 
-from ..functional import split
+from ..functional import split, unbind
 from ..ops import relu, sigmoid, tanh
 from ..tensor import Tensor, label
 from .module import Module, Rng, array_or_tensor, uniform
@@ -45,6 +46,22 @@ def lstm_step(x: Any, h: Any, c: Any, W: Any) -> tuple[Any, Any]:
     i, f, g, o = split(z, 4, axis=-1)
     i, f, g, o = sigmoid(i), sigmoid(f), tanh(g), sigmoid(o)
     c = f * c + i * g
+    h = o * tanh(c)
+    label(z=z, i=i, f=f, g=g, o=o, c=c, h=h)
+    return h, c
+
+
+def lstm_step_peephole(x: Any, h: Any, c: Any, W: Any, p: Any) -> tuple[Any, Any]:
+    """Gers & Schmidhuber (2000): the gates look at the cell, each entry at its own.
+
+    As `lstm_step`, but i, f = sigmoid(... + p_i c, ... + p_f c) and o = sigmoid(... + p_o c').
+    """
+    z = x + h @ W
+    i, f, g, o = split(z, 4, axis=-1)
+    p_i, p_f, p_o = p
+    i, f, g = sigmoid(i + p_i * c), sigmoid(f + p_f * c), tanh(g)
+    c = f * c + i * g
+    o = sigmoid(o + p_o * c)
     h = o * tanh(c)
     label(z=z, i=i, f=f, g=g, o=o, c=c, h=h)
     return h, c
@@ -107,14 +124,20 @@ class _Recurrent(Module, ABC):
         self.dtype = np.dtype(dtype)
 
     def _make_weights(self, suffix: str, D: int, rng: np.random.Generator) -> None:
-        H, rows = self.hidden_size, self.gates * self.hidden_size
-        shapes: dict[str, tuple[int, ...]] = {"weight_ih": (rows, D), "weight_hh": (rows, H)}
-        if self.bias:
-            shapes |= {"bias_ih": (rows,)}
-        if self.bias is True:
-            shapes |= {"bias_hh": (rows,)}
-        for name, shape in shapes.items():
-            setattr(self, name + suffix, uniform(rng, 1 / np.sqrt(H), shape, self.dtype))
+        bound = 1 / np.sqrt(self.hidden_size)
+        for name, shape in self._shapes(D).items():
+            setattr(self, name + suffix, uniform(rng, bound, shape, self.dtype))
+
+    def _shapes(self, D: int) -> dict[str, tuple[int, ...]]:
+        """The weights of a cell whose input is D wide, in PyTorch's order."""
+        rows = self.gates * self.hidden_size
+        biases = {"bias_ih": (rows,), "bias_hh": (rows,)} if self.bias is True else {}
+        biases = {"bias_ih": (rows,)} if self.bias == "single" else biases
+        return {"weight_ih": (rows, D), "weight_hh": (rows, self._widths()[0]), **biases}
+
+    def _widths(self) -> tuple[int, ...]:
+        """How wide each of the states is."""
+        return (self.hidden_size,) * len(self.states)
 
     def _input_part(self, x: Any, suffix: str) -> Any:
         """x W_ih^T + b, for all the steps that x has: (..., D) to (..., gates H)."""
@@ -141,14 +164,17 @@ class _Recurrent(Module, ABC):
         """How a state is handed to the user: h alone, or (h, c)."""
         return state[0] if len(state) == 1 else state
 
-    def _unpacked(self, given: Any, shape: tuple[int, ...], dtype: DTypeLike, how: str) -> State:
-        """The user's state as a tuple, checked; zeros if there is none."""
+    def _unpacked(self, given: Any, front: tuple[int, ...], dtype: DTypeLike, how: str) -> State:
+        """The user's state, of shapes (*front, width), as a tuple, checked; zeros if none."""
+        shapes = [(*front, width) for width in self._widths()]
         if given is None:
-            return tuple(Tensor(np.zeros(shape, dtype), name=f"{s}0") for s in self.states)
+            pairs = zip(self.states, shapes, strict=True)
+            return tuple(Tensor(np.zeros(shape, dtype), name=f"{s}0") for s, shape in pairs)
         if len(self.states) > 1 and not (isinstance(given, (tuple, list)) and len(given) == 2):
-            raise TypeError(f"{type(self).__name__} takes its state as a pair (h, c), each {shape}")
+            each = " and ".join(map(str, dict.fromkeys(shapes)))
+            raise TypeError(f"{type(self).__name__} takes its state as a pair (h, c), each {each}")
         state = tuple(map(array_or_tensor, given if len(self.states) > 1 else (given,)))
-        for name, value in zip(self.states, state, strict=True):
+        for name, value, shape in zip(self.states, state, shapes, strict=True):
             if np.shape(value) != shape:
                 raise ValueError(
                     f"the initial {name} of {type(self).__name__} has shape {np.shape(value)},"
@@ -181,17 +207,54 @@ class _RNN(_Recurrent):
 
 
 class _LSTM(_Recurrent):
+    """Options of its own: `proj_size`, `peephole`; their weights are weight_hr and weight_ch."""
+
     gates = 4
     states = ("h", "c")
 
+    def __init__(self, *sizes: Any, proj_size: int = 0, peephole: bool = False) -> None:
+        super().__init__(*sizes)
+        if not 0 <= proj_size < self.hidden_size:
+            raise ValueError(
+                f"proj_size is from 0 (none) to below hidden_size = {self.hidden_size};"
+                f" given {proj_size}"
+            )
+        self.proj_size, self.peephole = proj_size, peephole
+
+    def _shapes(self, D: int) -> dict[str, tuple[int, ...]]:
+        H, P = self.hidden_size, self.proj_size
+        peepholes = {"weight_ch": (3, H)} if self.peephole else {}  # of i, f, o
+        return super()._shapes(D) | peepholes | ({"weight_hr": (P, H)} if P else {})
+
+    def _widths(self) -> tuple[int, ...]:
+        return (self.proj_size or self.hidden_size, self.hidden_size)
+
+    def _recurrent_part(self, suffix: str) -> State:
+        part = super()._recurrent_part(suffix)
+        if self.peephole:
+            part += (unbind(getattr(self, "weight_ch" + suffix)),)
+        return (*part, getattr(self, "weight_hr" + suffix).T) if self.proj_size else part
+
     def _step(self, x: Any, state: State, weights: State, keep: Any = None) -> State:
         h, c = state
-        return lstm_step(x, _seen(h, keep), c, *weights)
+        if self.peephole:
+            h, c = lstm_step_peephole(x, _seen(h, keep), c, *weights[:2])
+        else:
+            h, c = lstm_step(x, _seen(h, keep), c, weights[0])
+        if self.proj_size:  # the state, and the output, is W_hr h
+            h = h @ weights[-1]
+            label(h=h)
+        return h, c
 
 
 class _GRU(_Recurrent):
+    """An option of its own: `reset_after`."""
+
     gates = 3
-    reset_after: bool
+
+    def __init__(self, *sizes: Any, reset_after: bool = True) -> None:
+        super().__init__(*sizes)
+        self.reset_after = reset_after
 
     def _step(self, x: Any, state: State, weights: State, keep: Any = None) -> State:
         step = gru_step if self.reset_after else gru_step_before
@@ -226,6 +289,7 @@ class _Cell(_Recurrent):
         input_size, hidden_size: D and H.
         bias: True (bias_ih and bias_hh, as PyTorch), "single" (bias_ih only) or False.
         dtype, rng: of the initial weights; `rng` is a seed or a Generator.
+        own: by name, the options of the kind of cell: see `LSTMCell` and `GRUCell`.
 
     Call `cell(x, state=None)` with x of shape (B, D) or (D,), and states of shape (B, H) or (H,).
     """
@@ -238,15 +302,15 @@ class _Cell(_Recurrent):
         *,
         dtype: DTypeLike = float,
         rng: Rng = None,
+        **own: Any,
     ) -> None:
-        super().__init__(input_size, hidden_size, bias, dtype)
+        super().__init__(input_size, hidden_size, bias, dtype, **own)
         self._make_weights("", input_size, np.random.default_rng(rng))
 
     def forward(self, x: Any, state: Any = None) -> Any:
         x = array_or_tensor(x)
         self._check_width(x, most=2)
-        shape = (*np.shape(x)[:-1], self.hidden_size)
-        states = self._unpacked(state, shape, self.dtype, "(B, H)")
+        states = self._unpacked(state, np.shape(x)[:-1], self.dtype, "(B, H)")
         label_input(x)
         return self._packed(self._step(self._input_part(x, ""), states, self._recurrent_part("")))
 
@@ -281,6 +345,10 @@ class LSTMCell(_Cell, _LSTM):
 
     Hochreiter & Schmidhuber (1997), Gers et al. (2000). Gives (h', c').
 
+    With `proj_size=P`, h' = W_hr (o tanh c') is P < H wide, with W_hr (P, H), as in PyTorch (Sak et
+    al. 2014). With `peephole=True` the gates i, f see c, and o sees c', each entry with a weight of
+    its own, weight_ch (3, H) for i, f, o (Gers & Schmidhuber 2000); PyTorch has no such cell.
+
     >>> h, c = LSTMCell(3, 2, rng=0)(np.zeros((5, 3)))
     >>> h.shape, c.shape
     ((5, 2), (5, 2))
@@ -296,19 +364,6 @@ class GRUCell(_Cell, _GRU):
     >>> GRUCell(3, 2, rng=0)(np.zeros(3)).shape
     (2,)
     """
-
-    def __init__(
-        self,
-        input_size: int,
-        hidden_size: int,
-        bias: Bias = True,
-        *,
-        reset_after: bool = True,
-        dtype: DTypeLike = float,
-        rng: Rng = None,
-    ) -> None:
-        super().__init__(input_size, hidden_size, bias, dtype=dtype, rng=rng)
-        self.reset_after = reset_after
 
 
 def label_input(x: Any) -> None:

@@ -32,6 +32,7 @@ class _Layer(_Recurrent):
         recurrent_dropout: probability of a zero in the h that enters each step, the same entries
             at every step of a sequence, while training (Gal & Ghahramani 2016).
         dtype, rng: of the initial weights (and dropout); `rng` is a seed or a Generator.
+        own: by name, the options of the kind of cell: see `LSTMCell` and `GRUCell`.
 
     Call `layer(x, state=None, lengths=None)` with x (T, B, D), or (T, D) without a batch. Gives
     (output, state): output (T, B, H * directions), the last layer's h at every step; every state
@@ -55,8 +56,9 @@ class _Layer(_Recurrent):
         recurrent_dropout: float = 0.0,
         dtype: DTypeLike = float,
         rng: Rng = None,
+        **own: Any,
     ) -> None:
-        super().__init__(input_size, hidden_size, bias, dtype)
+        super().__init__(input_size, hidden_size, bias, dtype, **own)
         if num_layers < 1 or not 0 <= dropout < 1 or not 0 <= recurrent_dropout < 1:
             raise ValueError(
                 "need num_layers >= 1, 0 <= dropout < 1 and 0 <= recurrent_dropout < 1;"
@@ -68,7 +70,7 @@ class _Layer(_Recurrent):
         self.rng = np.random.default_rng(rng)
         self.directions = ("", "_reverse") if bidirectional else ("",)
         for k in range(num_layers):
-            width = input_size if k == 0 else hidden_size * len(self.directions)
+            width = input_size if k == 0 else self._widths()[0] * len(self.directions)
             for direction in self.directions:
                 self._make_weights(f"_l{k}{direction}", width, self.rng)
 
@@ -82,8 +84,8 @@ class _Layer(_Recurrent):
             x = swapaxes(x, 0, 1)
         if not x.shape[0]:
             raise ValueError(f"{type(self).__name__} needs at least one time step; given {x.shape}")
-        shape = (self.num_layers * len(self.directions), *x.shape[1:-1], self.hidden_size)
-        initial = self._unpacked(state, shape, self.dtype, "(layers * directions, B, H)")
+        front = (self.num_layers * len(self.directions), *x.shape[1:-1])
+        initial = self._unpacked(state, front, self.dtype, "(layers * directions, B, H)")
         label_input(x)
         inside = None if lengths is None else _inside(raw(lengths), x.shape)
         if inside is not None:
@@ -207,7 +209,7 @@ class RNN(_Layer, _RNN):
 
 
 class LSTM(_Layer, _LSTM):
-    """`LSTMCell` along time; its state is the pair (h, c).
+    """`LSTMCell` along time, with its `proj_size` and `peephole`; its state is the pair (h, c).
 
     >>> output, (h_n, c_n) = LSTM(3, 4, num_layers=2, rng=0)(np.zeros((7, 2, 3)))
     >>> output.shape, h_n.shape, c_n.shape
@@ -222,35 +224,6 @@ class GRU(_Layer, _GRU):
     >>> output.shape, h_n.shape
     ((7, 2, 8), (2, 2, 4))
     """
-
-    def __init__(
-        self,
-        input_size: int,
-        hidden_size: int,
-        num_layers: int = 1,
-        bias: Bias = True,
-        batch_first: bool = False,
-        dropout: float = 0.0,
-        bidirectional: bool = False,
-        *,
-        reset_after: bool = True,
-        recurrent_dropout: float = 0.0,
-        dtype: DTypeLike = float,
-        rng: Rng = None,
-    ) -> None:
-        super().__init__(
-            input_size,
-            hidden_size,
-            num_layers,
-            bias,
-            batch_first,
-            dropout,
-            bidirectional,
-            recurrent_dropout=recurrent_dropout,
-            dtype=dtype,
-            rng=rng,
-        )
-        self.reset_after = reset_after
 
 
 LAYERS: dict[str, Any] = {"rnn": RNN, "lstm": LSTM, "gru": GRU}  # by the name on a command line
