@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 
 from tinygrad_rnn import functional as F
 from tinygrad_rnn import ops
-from tinygrad_rnn.tensor import FUNCTIONS, Primitive
+from tinygrad_rnn.arraylike import FUNCTIONS
+from tinygrad_rnn.tensor import Primitive
 from tinygrad_rnn.testing.battery import Case
 from tinygrad_rnn.testing.pick import FAMILIES, Pick  # noqa: F401  (FAMILIES for those who draw)
 
@@ -416,33 +417,10 @@ def part(p):
     at = cuts(p, shape[axis])
     k = p.number(0, len(at) - 2)
     return p.case(
-        lambda x: ops.part(x, k=k, cuts=at, axis=axis),
+        lambda x: ops.part(x, start=at[k], stop=at[k + 1], axis=axis),
         lambda x: np.split(x, at[1:-1], axis)[k],
         [p.anywhere(shape)],
         f"part {k} of {shape} cut at {at}, axis={axis}",
-    )
-
-
-@case("reassembled")
-def reassembled(p):
-    shape = p.shape(low=1)
-    axis = p.number(0, len(shape) - 1)
-    at = cuts(p, shape[axis])
-    every = list(range(len(at) - 1))
-    items = p.choose(every, every[::-1], every[:1], every + every[:1], [every[-1]] * 2)
-    sizes = [[*shape[:axis], at[k + 1] - at[k], *shape[axis + 1 :]] for k in items]
-
-    def numpy(*gs):
-        out = np.zeros(shape, np.result_type(*gs))
-        for g, k in zip(gs, items, strict=True):
-            np.moveaxis(out, axis, 0)[at[k] : at[k + 1]] += np.moveaxis(g, axis, 0)
-        return out
-
-    return p.case(
-        lambda *gs: ops.reassembled(*gs, items=items, cuts=at, axis=axis, shape=shape),
-        numpy,
-        [p.anywhere(size) for size in sizes],
-        f"reassembled {items} into {shape} cut at {at}, axis={axis}",
     )
 
 

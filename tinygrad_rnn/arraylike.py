@@ -16,6 +16,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
+from .modes import mode
+
 Array = NDArray[Any]
 Axis = int | tuple[int, ...] | None
 
@@ -35,6 +37,9 @@ class Arraylike:
 
     _data: Array
     _requires_grad: bool
+    changed: int
+    data: Any
+    node: Any
     label: Any
 
     shape = property(lambda self: self._data.shape, doc="The array's shape.")
@@ -134,6 +139,40 @@ class Arraylike:
     def T(self) -> Any:
         """The tensor with its axes reversed."""
         return FUNCTIONS["transpose"](self, axes=None)
+
+    # ------------------------------------------------------------ changing a value in place
+    # Recording, `t += u` means `t = t + u`: a new tensor, and the old value stays in the graph.
+    # Inside `no_grad()` the tensor itself changes, as in an optimizer's step; `changed` tells the
+    # walk. The old array is never written into: whatever shares its memory keeps its values.
+    def _in_place(self, ufunc: np.ufunc, y: Any) -> Any:
+        if not mode.get().recording:
+            self.data = ufunc(self._data, raw(y)).astype(self._data.dtype, casting="same_kind")
+            return self
+        if self.node is None and self._requires_grad:
+            raise RuntimeError(
+                f"in-place {ufunc.__name__} on {self.label}, a leaf that requires grad: inside"
+                " `with tg.no_grad():` it updates the value; to record it, write w2 = w + ..."
+            )
+        return FUNCTIONS[ufunc.__name__](self, y)
+
+    # fmt: off
+    def __iadd__(self, y: Any) -> Any: return self._in_place(np.add, y)
+    def __isub__(self, y: Any) -> Any: return self._in_place(np.subtract, y)
+    def __imul__(self, y: Any) -> Any: return self._in_place(np.multiply, y)
+    def __itruediv__(self, y: Any) -> Any: return self._in_place(np.divide, y)
+    def __ipow__(self, y: Any) -> Any: return self._in_place(np.power, y)
+    def __imatmul__(self, y: Any) -> Any: return self @ y
+    # fmt: on
+
+    def __setitem__(self, index: Any, value: ArrayLike) -> None:
+        if mode.get().recording:
+            raise RuntimeError(
+                f"assignment into {self.label} cannot be recorded: build the value with tg.where,"
+                " tg.concatenate or tg.stack, or write inside `with tg.no_grad():`"
+            )
+        changed = self._data.copy()
+        changed[plain_index(index)] = raw(value)
+        self.data = changed
 
     # ------------------------------------------------------------ when NumPy meets a Tensor
     def __array__(self, dtype: DTypeLike | None = None, copy: bool | None = None) -> Array:

@@ -225,8 +225,8 @@ class _Program:
         if op == "negative":
             return f"-{operands[0]}"
         if op == "split":
-            k, cuts, axis = (line.attrs[key] for key in ("k", "cuts", "axis"))
-            return f"{operands[0]}[{':, ' * axis}{cuts[k]}:{cuts[k + 1]}]"
+            start, stop, axis = (line.attrs[key] for key in ("start", "stop", "axis"))
+            return f"{operands[0]}[{':, ' * axis}{start}:{stop}]"
         if op == "getitem" and (index := _index_text(line.attrs["index"])) is not None:
             return f"{operands[0]}[{index}]"
         assert line.tensor is not None and line.tensor.node is not None

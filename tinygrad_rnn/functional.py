@@ -7,6 +7,7 @@ Array functions carry NumPy's names and arguments; losses and layers PyTorch's. 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -14,11 +15,11 @@ from numpy.lib.array_utils import normalize_axis_index, normalize_axis_tuple
 from numpy.typing import ArrayLike, DTypeLike
 
 from .arraylike import Array, Axis, function, raw
+from .einsum import contracted
 from .ops import (
     absolute,
     broadcast_to,
     clipped,
-    contracted,
     exp,
     getitem,
     joined,
@@ -151,7 +152,7 @@ def split(x: Any, indices_or_sections: int | Sequence[int], axis: int = 0) -> li
         cuts = tuple([k * (n // indices_or_sections) for k in range(indices_or_sections + 1)])
     else:
         cuts = (0, *(slice(0, k).indices(n)[1] for k in indices_or_sections), n)
-    return [part(x, k=k, cuts=cuts, axis=axis) for k in range(len(cuts) - 1)]
+    return [part(x, start=a, stop=b, axis=axis) for a, b in pairwise(cuts)]
 
 
 @function

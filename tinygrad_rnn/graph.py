@@ -11,7 +11,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from heapq import heappop, heappush
-from itertools import zip_longest
 from operator import attrgetter
 from typing import Any, NamedTuple
 
@@ -19,8 +18,9 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from .arraylike import raw
+from .guards import demand_finite_gradient, refuse_changed
 from .modes import differentiating, enable_grad, mode, uncollected
-from .tensor import Node, Primitive, Tensor, demand_finite, fingerprints, numbered
+from .tensor import Node, Primitive, Tensor
 
 
 class Share(NamedTuple):
@@ -68,52 +68,47 @@ def cotangents(
         edges: filled, if given, with the gradient that arrived over each edge (result, argument).
     """
     leading = None if towards is None else _leading_to(towards, output)
-    watching = mode.get().watching
+    finite = "finite" in mode.get().watching
     arrived: dict[Tensor, list[Any]] = {output: [seed]}
-    newest = [(-output.node.index, 0, output)] if output.node else []  # a heap, newest on top
+    newest = [(-output.node.index, output)] if output.node else []  # a heap, newest on top
     leaves = [output] if output.node is None else []
     while newest:
-        _, _, out = heappop(newest)
+        out = heappop(newest)[1]
         g = _total(arrived.pop(out), out)
         yield out, g
         node = out.node
         assert node is not None
-        index, attrs = node.index, node.attrs
-        pull, value, inputs = _terms(out, node, recording)
+        index, operands, attrs = node.index, node.inputs, node.attrs
+        pulls: Any = node.op.rules or node.op.pulls(len(operands))
+        value, inputs = (out, operands) if recording else (out._data, node.values)
+        if recording:
+            pulls = [differentiating(node.scope)(p) if p else p for p in pulls]
         if out.changed > index or node.fingerprints is not None:
-            _refuse_changed(out, node)
-        for i, x in enumerate(node.inputs):
+            refuse_changed(out, node)
+        for i, x in enumerate(operands):
             if not isinstance(x, Tensor):
                 continue
             if x.changed > index:
-                _refuse_changed(out, node)
+                refuse_changed(out, node)
             if not x._requires_grad or (leading is not None and x not in leading):
                 continue
-            contribution = _fit(pull(i, g, value, inputs, attrs), x, node, i)  # the chain rule
-            if "finite" in watching and type(contribution) is np.ndarray:
-                what = f"the gradient of {node.op.name} for input {i}"
-                demand_finite(contribution, what, node, {"g": g} | numbered(inputs))
+            c = pulls[i](g, value, *inputs, **attrs)  # the chain rule
+            if type(c) is not Share:
+                c = _fit(c, x, node, i)
+                if finite:
+                    demand_finite_gradient(c, node, i, g)
             if edges is not None:
-                edges[out, i] = _total([contribution], x)
+                edges[out, i] = _total([c], x)
             if x in arrived:
-                arrived[x].append(contribution)
-                continue
-            arrived[x] = [contribution]
-            if x.node is None:
-                leaves.append(x)
+                arrived[x].append(c)
             else:
-                heappush(newest, (-x.node.index, id(x), x))
+                arrived[x] = [c]
+                if x.node is None:
+                    leaves.append(x)
+                else:
+                    heappush(newest, (-x.node.index, x))
     for leaf in leaves:
         yield leaf, _total(arrived.pop(leaf), leaf)
-
-
-def _terms(out: Tensor, node: Node, recording: bool) -> tuple[Any, Any, Sequence[Any]]:
-    """What the chain rule needs at one node: (pull, out, inputs), as arrays or as Tensors."""
-    op = node.op
-    pull = op.pull if op.backward is None else op.pull_jointly()
-    if recording:
-        return differentiating(node.scope)(pull), out, node.inputs
-    return pull, out._data, [x._data if isinstance(x, Tensor) else x for x in node.inputs]
 
 
 def _leading_to(goals: Sequence[Tensor], output: Tensor) -> set[Tensor]:
@@ -151,7 +146,9 @@ def _added_up(shares: list[Share]) -> list[Any]:
     for share in shares:
         (mine if share.op is op and share.attrs == attrs else others).append(share)
     operands = [x for share in mine for x in share.operands]
-    total = op(*operands, items=[share.item for share in mine], **attrs)
+    items = [share.item for share in mine]
+    recorded = isinstance(operands[0], Tensor)
+    total = (op if recorded else op.forward)(*operands, items=items, **attrs)
     return [total, *_added_up(others)] if others else [total]
 
 
@@ -164,8 +161,6 @@ def _as_dtype(g: Any, x: Tensor) -> Any:
 def _fit(c: Any, x: Tensor, node: Node, i: int) -> Any:
     """The contribution in the shape and dtype of `x`: where x was broadcast, it is summed."""
     data = x._data
-    if type(c) is Share:
-        return c
     if type(c) is np.ndarray and c.shape == data.shape and c.dtype == data.dtype:
         return c
     if c is None:
@@ -184,25 +179,6 @@ def _fit(c: Any, x: Tensor, node: Node, i: int) -> Any:
         stretched = [lead + k for k, n in enumerate(data.shape) if n != c.shape[lead + k]]
         c = c.sum(axis=(*range(lead), *stretched)).reshape(data.shape)
     return _as_dtype(c, x)
-
-
-def _refuse_changed(out: Tensor, node: Node) -> None:
-    """Raise if an array was replaced after this node recorded it: its gradient would be wrong."""
-    for x in (out, *node.inputs):
-        if isinstance(x, Tensor) and x.changed > node.index:
-            raise RuntimeError(
-                f"{x.label} was changed in place after {node.op.name} had recorded it, so this"
-                " gradient would be wrong: run the forward pass again, or call backward() first"
-            )
-    if node.fingerprints is not None:
-        now = fingerprints(out._data, [raw(x) for x in node.inputs], node.attrs)
-        for x, before, after in zip_longest((out, *node.inputs), node.fingerprints, now):
-            if before != after:
-                what = x.label if isinstance(x, Tensor) else "a plain array"
-                raise RuntimeError(
-                    f"{what} was written into after {node.op.name} had recorded it: copy the array"
-                    " before writing, or write before the forward pass"
-                )
 
 
 def seed_of(output: Tensor, grad: ArrayLike | Tensor | None) -> Any:

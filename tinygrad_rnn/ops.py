@@ -18,14 +18,12 @@ Read next: `functional.py`, what is composed of these; `check/`, which proves th
 
 from __future__ import annotations
 
-import string
-from builtins import max as max_of
-from builtins import min as min_of
 from typing import Any
 
 import numpy as np
 
 from .arraylike import FUNCTIONS, Axis, raw
+from .einsum import contracted  # noqa: F401 - one of the primitives
 from .graph import Share
 from .tensor import PRIMITIVES, Primitive, primitive
 
@@ -92,7 +90,8 @@ def _power_slope(x: Any, y: Any) -> Any:
 
 def _floating(x: Any) -> Any:
     """Whole numbers and booleans in float64, as 0.5 * x would give them."""
-    x = np.asarray(x)
+    if type(x) is not np.ndarray:
+        x = np.asarray(x)
     return x if x.dtype.kind in "fc" else x.astype(float)
 
 
@@ -103,14 +102,16 @@ def sigmoid(x):
     (float32: -88). Further left it keeps that last, smallest value.
     """
     x = _floating(x)
-    largest = _LARGEST_EXPONENT.get(x.dtype.char, _LARGEST_EXPONENT["d"])
-    return np.reciprocal(1 + np.exp(np.minimum(-x, largest)))
+    least, one = _LEAST_AND_ONE.get(x.dtype.char, _LEAST_AND_ONE["d"])
+    return np.reciprocal(np.exp(-np.maximum(x, least)) + one)
 
 
 sigmoid.gradients(lambda g, out, x: g * (out * (1 - out)))
 
-# exp of this fits into the dtype (as arrays: NumPy converts a Python number anew at every call)
-_LARGEST_EXPONENT = {c: np.array(n, c) for c, n in {"e": 11, "f": 88, "F": 88, "d": 709}.items()}
+# exp(-least) fits into the dtype (as arrays: NumPy converts a Python number anew at every call)
+_LEAST_AND_ONE = {
+    c: (np.array(-n, c), np.array(1, c)) for c, n in {"e": 11, "f": 88, "F": 88, "d": 709}.items()
+}
 
 
 @primitive
@@ -154,29 +155,17 @@ def clipped(x, *, min=None, max=None):
 clipped.gradients(lambda g, out, x, min=None, max=None: g * between(x, min=min, max=max))
 
 
-@primitive
-def maximum(x, y):
-    """The larger of x and y."""
-    return np.maximum(x, y)
-
-
-@primitive
-def minimum(x, y):
-    """The smaller of x and y."""
-    return np.minimum(x, y)
-
-
 def _share(g: Any, x: Any, y: Any, out: Any) -> Any:
     """What x gets of the gradient: all where it won, half where it ties with y."""
     return where(equal(x, y), g / 2, where(equal(x, out), g, 0))
 
 
-maximum.gradients(
-    lambda g, out, x, y: _share(g, x, y, out), lambda g, out, x, y: _share(g, y, x, out)
-)
-minimum.gradients(
-    lambda g, out, x, y: _share(g, x, y, out), lambda g, out, x, y: _share(g, y, x, out)
-)
+# fmt: off
+maximum = primitive(np.maximum, lambda g, out, x, y: _share(g, x, y, out),
+                                lambda g, out, x, y: _share(g, y, x, out))
+minimum = primitive(np.minimum, lambda g, out, x, y: _share(g, x, y, out),
+                                lambda g, out, x, y: _share(g, y, x, out))
+# fmt: on
 
 
 @primitive
@@ -213,7 +202,7 @@ def _matmul_left(g: Any, out: Any, x: Any, y: Any) -> Any:
         return expand(g, -1) * y
     if x.ndim == 1:
         return matmul(y, expand(g, -1))[..., 0]
-    return matmul(g, y.swapaxes(-1, -2))
+    return g @ y.T if g.ndim == y.ndim == 2 else matmul(g, y.swapaxes(-1, -2))
 
 
 def _matmul_right(g: Any, out: Any, x: Any, y: Any) -> Any:
@@ -254,61 +243,6 @@ def sum_of_products(*pairs, items):
 sum_of_products.gradients(
     each=lambda i, g, out, pairs, items: pairs[i + 1] @ g.T if i % 2 == 0 else pairs[i - 1] @ g
 )
-
-
-@primitive(name="einsum")
-def contracted(*operands, subscripts):
-    """np.einsum(subscripts, *operands)."""
-    return np.einsum(subscripts, *operands)
-
-
-def _einsum_gradient(i: int, g: Any, out: Any, operands: Any, subscripts: str) -> Any:
-    """Another einsum: the output and the other operands on the left, this one on the right.
-
-    A letter that stands only in this operand was summed (ones bring it back); one that stands in it
-    twice took a diagonal (an identity puts it back).
-    """
-    terms, result = explicit_subscripts(subscripts, [np.ndim(raw(x)) for x in operands])
-    fresh = iter(sorted(set(string.ascii_letters) - set("".join(terms))))
-    others = [(result, g)] + [
-        (t, x) for k, (t, x) in enumerate(zip(terms, operands, strict=True)) if k != i
-    ]
-    sizes: dict[str, int] = {}
-    for term, x in others:
-        for letter, n in zip(term, x.shape, strict=True):
-            sizes[letter] = max_of(n, sizes.get(letter, 0))
-    target = ""
-    for letter, n in zip(terms[i], operands[i].shape, strict=True):
-        if letter in target:
-            new = next(fresh)
-            others.append((letter + new, np.eye(n, dtype=g.dtype)))
-            letter = new
-        elif sizes.get(letter) != n:  # it was summed, or the others have 1 there and broadcast
-            others.append((letter, np.ones(n, dtype=g.dtype)))
-        target += letter
-    return contracted(
-        *(x for _, x in others), subscripts=",".join(t for t, _ in others) + "->" + target
-    )
-
-
-def explicit_subscripts(subscripts: str, ndims: list[int]) -> tuple[list[str], str]:
-    """The letters of each operand and of the result, an ellipsis or implied result spelt out."""
-    left, arrow, result = subscripts.replace(" ", "").partition("->")
-    unused = sorted(set(string.ascii_letters) - set(subscripts))
-    terms = left.split(",")
-    extra = [
-        n - len(t.replace("...", "")) if "..." in t else 0
-        for t, n in zip(terms, ndims, strict=True)
-    ]
-    dots = "".join(unused[: int(np.max(extra))])
-    terms = [t.replace("...", dots[len(dots) - n :]) for t, n in zip(terms, extra, strict=True)]
-    if not arrow:
-        letters = "".join(t.replace("...", "") for t in left.split(","))
-        result = "..." + "".join(sorted(c for c in set(letters) if letters.count(c) == 1))
-    return terms, result.replace("...", dots)
-
-
-contracted.gradients(each=_einsum_gradient)
 
 
 # ---------------------------------------------------------------- reductions
@@ -479,32 +413,15 @@ def joined(*xs, axis):
 
 
 @primitive(name="split")
-def part(x, *, k, cuts, axis):
-    """Part k of x, cut along an axis at cuts[0], cuts[1], ... (non-negative axis)."""
-    return x[(slice(None),) * axis + (slice(cuts[k], cuts[k + 1]),)]
+def part(x, *, start, stop, axis):
+    """The entries from start to stop along a (non-negative) axis: one part of several."""
+    return x[(slice(None),) * axis + (slice(start, stop),)]
 
 
 part.gradients(
-    lambda g, out, x, k, cuts, axis: Share(
-        reassembled, (g,), k, {"cuts": cuts, "axis": axis, "shape": x.shape}
+    lambda g, out, x, start, stop, axis: Share(
+        scatter, (g,), (slice(None),) * axis + (slice(start, stop),), {"shape": x.shape}
     )
-)
-
-
-@primitive
-def reassembled(*gs, items, cuts, axis, shape):
-    """The parts side by side again, gs[j] as part items[j]; zeros for parts that are missing."""
-    whole = cuts[0] == 0 and cuts[-1] == shape[axis] and sorted(cuts) == list(cuts)
-    if whole and len(items) == len(cuts) - 1 == len(set(items)):
-        return np.concatenate([gs[items.index(k)] for k in range(len(items))], axis=axis)
-    out = np.zeros(shape, np.result_type(*gs))
-    for g, k in zip(gs, items):
-        out[(slice(None),) * axis + (slice(cuts[k], cuts[k + 1]),)] += g
-    return out
-
-
-reassembled.gradients(
-    each=lambda i, g, out, gs, items, cuts, axis, shape: part(g, k=items[i], cuts=cuts, axis=axis)
 )
 
 
@@ -536,26 +453,16 @@ def scatter(*gs, items, shape):
 
     Repeated indices add up. T slices of one tensor cost one buffer, not T.
     """
-    out = np.zeros(shape, gs[0].dtype if len(gs) == 1 else np.result_type(*gs))
-    steps = set(items) if all(type(index) is int for index in items) else ()
-    if len(steps) == len(items) and min_of(steps) >= 0:  # x[0], x[1], ...: nothing overlaps
-        for g, index in zip(gs, items):
-            out[index] = g
-        return out
+    out = np.zeros(shape, np.result_type(*{g.dtype for g in gs}))
     for g, index in zip(gs, items):
-        if _is_basic(index):
+        if _BASIC.issuperset(map(type, index if type(index) is tuple else (index,))):
             out[index] += g
         else:
             np.add.at(out, index, g)
     return out
 
 
-def _is_basic(index: Any) -> bool:
-    """Integers, slices, None and Ellipsis: an index that takes every entry at most once."""
-    kinds = map(type, index) if type(index) is tuple else (type(index),)
-    return all(kind in _BASIC or issubclass(kind, np.integer) for kind in kinds)
-
-
+# an index made of these takes every entry at most once
 _BASIC = frozenset([int, slice, type(None), type(Ellipsis)])
 
 

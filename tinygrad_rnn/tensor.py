@@ -14,13 +14,14 @@ import inspect
 import itertools
 import sys
 import weakref
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 
-from .arraylike import FUNCTIONS, Array, Arraylike, plain_index, raw
+from .arraylike import Array, Arraylike, raw
+from .guards import demand_finite, demand_rules, fingerprints, is_plain, numbered, plain_operand
 from .modes import Step, mode
 
 
@@ -31,13 +32,15 @@ class Node:
     `inputs` keeps order and multiplicity (`x * x` has two); an operand that is no Tensor (a number,
     a plain array) stays in its place as it was given, so that a drawing shows it. A node does not
     know its output: the output holds the node, so recorded data has no reference cycle.
-    `index` is the tick of the clock at which the line was made: creation order.
+    `values` are the same operands as plain arrays and numbers, for the gradient rules. `index` is
+    the tick of the clock at which the line was made: creation order.
     """
 
-    __slots__ = ("attrs", "fingerprints", "index", "inputs", "op", "scope")
+    __slots__ = ("attrs", "fingerprints", "index", "inputs", "op", "scope", "values")
 
     op: Primitive
     inputs: tuple[Any, ...]
+    values: tuple[Any, ...]
     attrs: dict[str, Any]
     scope: tuple[str | Step, ...]
     index: int
@@ -213,40 +216,6 @@ class Tensor(Arraylike):
     def __format__(self, spec: str) -> str:
         return format(self.item(), spec) if spec else repr(self)
 
-    # ------------------------------------------------------------ changing a value in place
-    # Recording, `t += u` means `t = t + u`: a new tensor, and the old value stays in the graph.
-    # Inside `no_grad()` the tensor itself changes, as in an optimizer's step; `changed` tells the
-    # walk. The old array is never written into: whatever shares its memory keeps its values.
-    def _in_place(self, ufunc: np.ufunc, y: Any) -> Tensor:
-        if not mode.get().recording:
-            self.data = ufunc(self._data, raw(y)).astype(self._data.dtype, casting="same_kind")
-            return self
-        if self.node is None and self._requires_grad:
-            raise RuntimeError(
-                f"in-place {ufunc.__name__} on {self.label}, a leaf that requires grad: inside"
-                " `with tg.no_grad():` it updates the value; to record it, write w2 = w + ..."
-            )
-        return FUNCTIONS[ufunc.__name__](self, y)
-
-    # fmt: off
-    def __iadd__(self, y: Any) -> Tensor: return self._in_place(np.add, y)
-    def __isub__(self, y: Any) -> Tensor: return self._in_place(np.subtract, y)
-    def __imul__(self, y: Any) -> Tensor: return self._in_place(np.multiply, y)
-    def __itruediv__(self, y: Any) -> Tensor: return self._in_place(np.divide, y)
-    def __ipow__(self, y: Any) -> Tensor: return self._in_place(np.power, y)
-    def __imatmul__(self, y: Any) -> Tensor: return self @ y
-    # fmt: on
-
-    def __setitem__(self, index: Any, value: ArrayLike) -> None:
-        if mode.get().recording:
-            raise RuntimeError(
-                f"assignment into {self.label} cannot be recorded: build the value with tg.where,"
-                " tg.concatenate or tg.stack, or write inside `with tg.no_grad():`"
-            )
-        changed = self._data.copy()
-        changed[plain_index(index)] = raw(value)
-        self.data = changed
-
 
 def _restored(kind: type[Tensor], data: Array, needed: bool, name: str, grad: Any) -> Tensor:
     """A leaf from its pickle; the clock of another process means nothing here."""
@@ -314,28 +283,30 @@ class Primitive:
         self.covers = -1 if None in rules else len(rules)
         return self
 
-    def pull(self, i: int, g: Any, out: Any, inputs: Sequence[Any], attrs: dict[str, Any]) -> Any:
-        """dL/d(input i), by its rule, from g = dL/d(out)."""
+    def pulls(self, n: int) -> Sequence[Any]:
+        """For each of n inputs the function (g, out, *inputs, **attrs) that gives its gradient."""
         if self.each is not None:
-            return self.each(i, g, out, inputs, **attrs)
-        return self.rules[i](g, out, *inputs, **attrs)  # type: ignore[misc]
+            return [functools.partial(self._pull_each, i) for i in range(n)]
+        if self.backward is not None:
+            found: list[Any] = []  # the hand-written backward is called once for all inputs
+            return [functools.partial(self._pull_jointly, found, i) for i in range(n)]
+        return self.rules
 
-    def pull_jointly(self) -> Callable[..., Any]:
-        """The same as `pull` by the hand-written `backward`, for one visit: it is called once."""
-        found: list[Any] = []
+    def _pull_each(self, i: int, g: Any, out: Any, *inputs: Any, **attrs: Any) -> Any:
+        return self.each(i, g, out, inputs, **attrs)  # type: ignore[misc]
 
-        def pull(i: int, g: Any, out: Any, inputs: Sequence[Any], attrs: dict[str, Any]) -> Any:
-            if not found:
-                grads = self.backward(g, *inputs, **attrs)  # type: ignore[misc]
-                found.extend(grads if isinstance(grads, (tuple, list)) else (grads,))
-                if len(found) != len(inputs):
-                    raise ValueError(
-                        f"the backward of {self.name} returned {len(found)} gradients for"
-                        f" {len(inputs)} inputs: return one for each"
-                    )
-            return found[i]
-
-        return pull
+    def _pull_jointly(
+        self, found: list[Any], i: int, g: Any, out: Any, *inputs: Any, **attrs: Any
+    ) -> Any:
+        if not found:
+            grads = self.backward(g, *inputs, **attrs)  # type: ignore[misc]
+            found.extend(grads if isinstance(grads, (tuple, list)) else (grads,))
+            if len(found) != len(inputs):
+                raise ValueError(
+                    f"the backward of {self.name} returned {len(found)} gradients for"
+                    f" {len(inputs)} inputs: return one for each"
+                )
+        return found[i]
 
     def __call__(self, *inputs: Any, **attrs: Any) -> Any:
         if len(inputs) > self.arity:
@@ -348,10 +319,10 @@ class Primitive:
                 if x._requires_grad:
                     needed = True
                 x = x._data
-            elif type(x) is not float and type(x) is not int and _unusual(x):
-                return self(*map(_plain_operand, inputs), **attrs)
+            elif not is_plain(x):
+                return self(*map(plain_operand, inputs), **attrs)
             arrays.append(x)
-        data = self.forward(*arrays, **attrs)
+        data = self.forward(*arrays, **attrs) if attrs else self.forward(*arrays)
         if not found:
             return data
         if type(data) is not np.ndarray:
@@ -366,6 +337,7 @@ class Primitive:
         node = Node()
         node.op = self
         node.inputs = inputs
+        node.values = tuple(arrays)
         node.attrs = attrs
         node.scope = scope
         node.index = next(_clock)
@@ -391,16 +363,9 @@ class Primitive:
 
     def _has_rules(self, inputs: tuple[Any, ...]) -> bool:
         """Raise if a rule that is needed is missing; False: piecewise constant, no gradient."""
-        if self.constant or self.each is not None or self.backward is not None:
-            return not self.constant
-        rules = (*self.rules, *[None] * len(inputs))
-        for i, x in enumerate(inputs):
-            if rules[i] is None and isinstance(x, Tensor) and x._requires_grad:
-                raise TypeError(
-                    f"{self.name} has no gradient rule for input {i}, and {x.label} requires grad:"
-                    f" declare it with {self.name}.gradients(...), or pass the input detached"
-                )
-        return True
+        if self.rules or not (self.constant or self.each or self.backward):
+            demand_rules(self.name, self.rules, inputs)
+        return not self.constant
 
     def __deepcopy__(self, memory: Any) -> Primitive:
         return self
@@ -463,54 +428,8 @@ def _signature(forward: Callable[..., Any]) -> tuple[int, tuple[str, ...]]:
     return sum(p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD) for p in parameters), names
 
 
-# ---------------------------------------------------------------- small helpers
-
-
-def _unusual(x: Any) -> bool:
-    """Whether an operand is neither a Tensor nor a number nor an array of numbers."""
-    if isinstance(x, (np.ndarray, np.generic)):
-        return x.dtype.kind not in "biufc"
-    return not isinstance(x, (int, float, complex))
-
-
-def _plain_operand(x: Any) -> Any:
-    """A list or tuple as an array; what is no number at all is refused."""
-    if isinstance(x, Tensor) or not _unusual(x):
-        return x
-    array = np.asarray(x)
-    if _unusual(array):
-        raise TypeError(f"an operand is an array or a number; given {type(x).__name__}: {x!r:.60}")
-    return array
-
-
 def label(**tensors: Any) -> None:
     """Name Tensors that have no name yet, for listings and drawings: `label(i=i, f=f)`."""
     for name, tensor in tensors.items():
         if isinstance(tensor, Tensor) and tensor.name is None:
             tensor.name = name
-
-
-def numbered(inputs: Sequence[Any]) -> dict[str, Any]:
-    return {f"input {i}": x for i, x in enumerate(inputs)}
-
-
-def demand_finite(data: Any, what: str, node: Node, operands: Mapping[str, Any]) -> None:
-    """Raise if there is a nan or infinity, naming the operation, its place and its operands."""
-    bad = data.size - np.count_nonzero(np.isfinite(data))
-    if bad:
-        place = " / ".join(map(str, node.scope)) or "the outermost scope"
-        ranges = [
-            f"{name}: {np.min(x):.3g} to {np.max(x):.3g}"
-            for name, x in operands.items()
-            if np.size(x) and np.asarray(x).dtype.kind in "fiu"
-        ]
-        raise FloatingPointError(
-            f"{what} in {place} has {bad} of {data.size} entries that are not finite"
-            f" ({'; '.join(ranges)})"
-        )
-
-
-def fingerprints(out: Array, inputs: Sequence[Any], attrs: Mapping[str, Any]) -> tuple[int, ...]:
-    """A number for the content of each array: equal content, equal number."""
-    given = [value for value in attrs.values() if isinstance(value, np.ndarray)]
-    return tuple(hash(np.asarray(x).tobytes()) for x in (out, *inputs, *given))

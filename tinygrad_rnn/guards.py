@@ -1,0 +1,102 @@
+"""What recording and walking refuse, and in which words.
+
+A wrong gradient in silence is the worst that can happen here. These checks stand beside the engine
+and not in it, so that the engine can be read without them.
+
+Read next: `tensor.py`, which they guard.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from itertools import zip_longest
+from typing import Any
+
+import numpy as np
+
+from .arraylike import Array, Arraylike, raw
+
+_NUMBERS = "biufc"
+
+
+# ---------------------------------------------------------------- operands
+def is_plain(x: Any) -> bool:
+    """Whether an operand that is no Tensor is a number or an array of numbers."""
+    if isinstance(x, (np.ndarray, np.generic)):
+        return x.dtype.kind in _NUMBERS
+    return isinstance(x, (int, float, complex))
+
+
+def plain_operand(x: Any) -> Any:
+    """A list or tuple as an array; what is no number at all is refused."""
+    if isinstance(x, Arraylike) or is_plain(x):
+        return x
+    array = np.asarray(x)
+    if not is_plain(array):
+        raise TypeError(f"an operand is an array or a number; given {type(x).__name__}: {x!r:.60}")
+    return array
+
+
+def demand_rules(name: str, rules: Sequence[Any], inputs: Sequence[Any]) -> None:
+    """Raise if an operand that requires grad has no gradient rule."""
+    for i, x in enumerate(inputs):
+        missing = i >= len(rules) or rules[i] is None
+        if missing and isinstance(x, Arraylike) and x._requires_grad:
+            raise TypeError(
+                f"{name} has no gradient rule for input {i}, and {x.label} requires grad:"
+                f" declare it with {name}.gradients(...), or pass the input detached"
+            )
+
+
+def numbered(inputs: Sequence[Any]) -> dict[str, Any]:
+    return {f"input {i}": x for i, x in enumerate(inputs)}
+
+
+# ---------------------------------------------------------------- nan and infinity: detect_anomaly
+def demand_finite(data: Any, what: str, node: Any, operands: Mapping[str, Any]) -> None:
+    """Raise if there is a nan or infinity, naming the operation, its place and its operands."""
+    bad = data.size - np.count_nonzero(np.isfinite(data))
+    if bad:
+        place = " / ".join(map(str, node.scope)) or "the outermost scope"
+        ranges = [
+            f"{name}: {np.min(x):.3g} to {np.max(x):.3g}"
+            for name, x in operands.items()
+            if np.size(x) and np.asarray(x).dtype.kind in "fiu"
+        ]
+        raise FloatingPointError(
+            f"{what} in {place} has {bad} of {data.size} entries that are not finite"
+            f" ({'; '.join(ranges)})"
+        )
+
+
+def demand_finite_gradient(c: Any, node: Any, i: int, g: Any) -> None:
+    """The same for what a rule gave for input i."""
+    if type(c) is np.ndarray:
+        what = f"the gradient of {node.op.name} for input {i}"
+        demand_finite(c, what, node, {"g": g} | numbered(node.values))
+
+
+# ---------------------------------------------------------------- arrays that changed
+def fingerprints(out: Array, inputs: Sequence[Any], attrs: Mapping[str, Any]) -> tuple[int, ...]:
+    """A number for the content of each array: equal content, equal number."""
+    given = [value for value in attrs.values() if isinstance(value, np.ndarray)]
+    return tuple(hash(np.asarray(x).tobytes()) for x in (out, *inputs, *given))
+
+
+def refuse_changed(out: Any, node: Any) -> None:
+    """Raise if an array was replaced after this node recorded it: its gradient would be wrong."""
+    for x in (out, *node.inputs):
+        if isinstance(x, Arraylike) and x.changed > node.index:
+            raise RuntimeError(
+                f"{x.label} was changed in place after {node.op.name} had recorded it, so this"
+                " gradient would be wrong: run the forward pass again, or call backward() first"
+            )
+    if node.fingerprints is not None:
+        now = fingerprints(out._data, [raw(x) for x in node.inputs], node.attrs)
+        for x, before, after in zip_longest((out, *node.inputs), node.fingerprints, now):
+            if before != after:
+                what = x.label if isinstance(x, Arraylike) else "a plain array"
+                raise RuntimeError(
+                    f"{what} was written into after {node.op.name} had recorded it: copy the array"
+                    " before writing, or write before the forward pass"
+                )
