@@ -50,7 +50,9 @@ class Summary:
         self.total = Row(
             "total",
             max((row.steps for row in rows), default=0),
-            *(sum(row[k] for row in rows) for k in (2, 3, 4)),  # type: ignore[arg-type]
+            sum(row.operations for row in rows),
+            sum(row.bytes for row in rows),
+            sum(row.flops for row in rows),
         )
 
     def __str__(self) -> str:

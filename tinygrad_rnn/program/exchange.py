@@ -17,6 +17,7 @@ import importlib
 import json
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from functools import partial
 from math import isfinite, prod
 from typing import TYPE_CHECKING, Any
 
@@ -139,7 +140,7 @@ def read(text: str | bytes) -> Contents:
         )
     lines: list[Line] = []
     for n, node in enumerate(_part(document, "nodes", list)):
-        lines.append(_wrapped(f"node {n}", lambda n=n, node=node: _line_in(n, node)))
+        lines.append(_wrapped(f"node {n}", partial(_line_in, n, node)))
     count = len(lines)
     ends = _wrapped('"ends"', lambda: [_number(n, count) for n in _part(document, "ends", list)])
     nodes = document["nodes"]
@@ -212,7 +213,7 @@ def _attr_in(part: Any) -> Any:
     if kind in ("tuple", "list", "slice"):
         parts = [_attr_in(one) for one in inside]
         return slice(*parts) if kind == "slice" else tuple(parts) if kind == "tuple" else parts
-    readers = {
+    readers: dict[str, Callable[[Any], Any]] = {
         "float": float, "dtype": np.dtype, "array": _array_in, "text": str,
         "ellipsis": lambda _: Ellipsis,
     }  # fmt: skip

@@ -18,7 +18,7 @@ import numpy as np
 
 from ..arraylike import Array
 from ..modes import Step
-from .lines import FOLDED, PREVIOUS, Edge, Gradients, Line, Scope
+from .lines import FOLDED, PREVIOUS, Gradients, Line, Scope
 from .loops import LEAST, Loop
 
 
@@ -108,9 +108,11 @@ def folded(lines: Sequence[Line], ends: Sequence[int], loops: Sequence[Loop], ke
 
 def rolled(lines: Sequence[Line], ends: Sequence[int], loops: Sequence[Loop]) -> Thinned:
     """The last step of each loop, with marks where its states come from."""
-    return _Thinner(
-        lines, ends, loops, lambda loop: np.arange(len(loop)) == len(loop) - 1, PREVIOUS
-    ).run()
+
+    def kept(loop: Loop) -> Array:
+        return np.arange(len(loop)) == len(loop) - 1
+
+    return _Thinner(lines, ends, loops, kept, PREVIOUS).run()
 
 
 class _Thinner:
@@ -143,14 +145,15 @@ class _Thinner:
         self.inputs: dict[int, list[tuple[int, int]]] = {}
 
     def _in_step(self, loop: Loop, kept: Array) -> Array:
-        """A loop that takes from the steps of earlier ones keeps the steps that take kept ones."""
-        along = []
-        for step in loop.steps.tolist():
-            sources = [self.place[x] for n in step for x in self.lines[n].inputs if x in self.place]
-            earlier = [(i, k) for i, k, _ in sources if i < len(self.kept)]
-            along.append(all(self.kept[i][k] for i, k in earlier))
-        possible = np.array(along)
-        return possible if possible.any() and not possible.all() else kept
+        """A loop that goes along with an earlier one keeps the steps that take from its kept ones."""
+        along = np.ones(len(loop), dtype=bool)
+        for n, column in zip(loop.steps[-1].tolist(), loop.steps.T.tolist()):
+            for argument, source in enumerate(self.lines[n].inputs):
+                if self.place.get(source, (len(self.kept),))[0] < len(self.kept):
+                    sources = [self.lines[k].inputs[argument] for k in column]
+                    if sources[0] != source:
+                        along &= [not self._gone(x) for x in sources]
+        return along if along.any() and not along.all() else kept
 
     def _gone(self, n: int) -> bool:
         """Whether a line belongs to a step that is left out."""
@@ -229,7 +232,7 @@ class _Thinner:
 
     def _instead(self, source: int, user: int | None) -> int:
         """What a line takes for one that is left out."""
-        i, k, j = self.place[source]
+        i, _, j = self.place[source]
         steps = self.loops[i].steps
         if not self._same_loop(user, source):
             if self.op == PREVIOUS:
@@ -333,14 +336,3 @@ class _Thinner:
             if n not in stays:
                 lines[owner[n]] += 1
         return lines, edges
-
-
-def kept_edges(lines: Sequence[Line], stays: set[int]) -> list[Edge]:
-    """The edges of a program between lines that stay."""
-    return [
-        Edge(source, line.number, argument)
-        for line in lines
-        if line.number in stays
-        for argument, source in enumerate(line.inputs)
-        if source in stays
-    ]

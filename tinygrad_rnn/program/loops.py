@@ -9,8 +9,10 @@ Read next: `folding.py`, which leaves most of the steps out; `differences.py`, w
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
+from itertools import takewhile
 
 import numpy as np
 
@@ -30,7 +32,7 @@ class Loop:
         carried: pairs (j, lag): the lines of column j are taken `lag` steps later. States.
         ts: what the steps are called: their time steps, or 1, 2, ... where they have none.
         scoped: whether they have.
-        path: the scope of the first line, without its time step.
+        path: the module path that all lines of a step share.
     """
 
     steps: Array
@@ -56,9 +58,12 @@ def find_loops(lines: Sequence[Line], cuts: Mapping[int, int | None]) -> list[Lo
     """
     places = Places(lines, cuts)
     whole = _Stretch(0, len(places))
-    states, rest = _split(places, [whole], lambda run: bool(_carried(places, run)))
-    companions, _ = _split(places, rest, lambda run: _goes_along(places, run, states))
-    runs = sorted([*states, *companions], key=lambda run: run.start)
+    states, rest = _split(places, [whole], partial(_carried, places))
+    runs, fresh = list(states), states
+    while fresh:  # and companions of companions
+        fresh, rest = _split(places, rest, partial(_goes_along, places, runs))
+        runs += fresh
+    runs.sort(key=lambda run: run.start)
     return [_loop(lines, places, run) for run in runs]
 
 
@@ -83,7 +88,7 @@ class _Run:
 
 
 def _split(
-    places: Places, stretches: list[_Stretch], wanted: object
+    places: Places, stretches: list[_Stretch], wanted: Callable[[_Run], object]
 ) -> tuple[list[_Run], list[_Stretch]]:
     """The longest run of each stretch, then of what is left of and right of it, and so on."""
     found, rest, todo = [], [], list(stretches)
@@ -98,7 +103,7 @@ def _split(
     return found, rest
 
 
-def _longest(places: Places, stretch: _Stretch, wanted: object) -> _Run | None:
+def _longest(places: Places, stretch: _Stretch, wanted: Callable[[_Run], object]) -> _Run | None:
     """The run that covers most; the one with the shortest steps, where several do."""
     best, covered = None, 0
     size = stretch.stop - stretch.start
@@ -106,7 +111,7 @@ def _longest(places: Places, stretch: _Stretch, wanted: object) -> _Run | None:
         for run in _runs(places, stretch, p):
             new = run.p * run.count
             better = best is None or new > covered or (new == covered and run.p < best.p)
-            if better and wanted(run):  # type: ignore[operator]
+            if better and wanted(run):
                 best, covered = run, new
         if covered > size // 2:  # nothing else can cover as much
             break
@@ -240,15 +245,14 @@ def _carried(places: Places, run: _Run) -> tuple[tuple[int, int], ...]:
     return tuple(sorted(found))
 
 
-def _goes_along(places: Places, run: _Run, others: list[_Run]) -> bool:
+def _goes_along(places: Places, others: list[_Run], run: _Run) -> bool:
     """Whether each step takes from a step of another loop, and the next from the next."""
     place, argument, u, v = places.operands(run.p, run.start, run.stop - run.p)
     column = (place - run.start) % run.p
     for other in others:
         inside = (u >= other.start) & (v >= other.start) & (u < other.stop) & (v < other.stop)
         along = inside & (np.abs(v - u) == other.p)
-        slots, often = np.unique(np.stack([column[along], argument[along]]), return_counts=True,
-                                 axis=1)
+        _, often = np.unique(np.stack([column[along], argument[along]]), return_counts=True, axis=1)
         if len(often) and often.max() == run.count - 1:
             return True
     return False
@@ -256,8 +260,14 @@ def _goes_along(places: Places, run: _Run, others: list[_Run]) -> bool:
 
 def _loop(lines: Sequence[Line], places: Places, run: _Run) -> Loop:
     steps = places.numbers[run.start : run.stop].reshape(run.count, run.p)
-    first = [lines[n] for n in steps[:, 0].tolist()]
-    ts = tuple(line.t for line in first)
-    scoped = None not in ts and len(set(ts)) == len(ts)
-    names = ts if scoped else tuple(range(1, run.count + 1))
-    return Loop(steps, _carried(places, run), names, scoped, first[0].path)  # type: ignore[arg-type]
+    ts = [t for n in steps[:, 0].tolist() if (t := lines[n].t) is not None]
+    scoped = len(set(ts)) == run.count
+    names = ts if scoped else range(1, run.count + 1)
+    path = _common([lines[n].path for n in steps[0].tolist()])
+    return Loop(steps, _carried(places, run), tuple(names), scoped, path)
+
+
+def _common(paths: Sequence[tuple[str, ...]]) -> tuple[str, ...]:
+    """What all paths begin with."""
+    levels = zip(*paths)
+    return tuple(level[0] for level in takewhile(lambda level: len(set(level)) == 1, levels))

@@ -13,7 +13,6 @@ from collections.abc import Sequence
 from .lines import MOVEMENTS, Line
 
 
-
 def paths(lines: Sequence[Line], start: int, end: int) -> int:
     """The number of ways along edges from one line to another; 1 from a line to itself."""
     ways = [0] * (end + 1)

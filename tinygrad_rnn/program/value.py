@@ -42,6 +42,7 @@ class Graph:
         outputs: the Tensors it was made of; () for a graph that was read from a file.
         ends: the numbers of their lines.
         folds: what `fold` or `roll` left out.
+        origins: after that, the number that each line had before; None otherwise.
         remarks: why it was not left out, in sentences.
 
     Where a method takes a line, that is a Tensor, a number, or a name that one line has.
@@ -65,6 +66,7 @@ class Graph:
         self.outputs = outputs
         self.nodes: list[Line] = []
         self.folds: list[Fold] = []
+        self.origins: list[int] | None = None
         self.remarks: list[str] = []
         self._numbers: dict[Tensor, int] = {}
         for tensor in (*results_of(outputs), *outputs):
@@ -132,7 +134,8 @@ class Graph:
         found: dict[int, int | None] = {}
         for line in self.nodes:
             if line.kind == "cut":
-                source = line.tensor.cut() if line.tensor and line.tensor.cut else None
+                cut = None if line.tensor is None else line.tensor.cut
+                source = None if cut is None else cut()
                 found[line.number] = None if source is None else self._numbers.get(source)
         return found
 
@@ -228,6 +231,11 @@ class Graph:
         """
         if self._known is not None:
             return self._known(seed)
+        if self.ends and not self.outputs:
+            raise ValueError(
+                "this graph was read from a file without gradients: write it again with"
+                " to_json(seed=...), where seed is dL/d(output)"
+            )
         if len(self.outputs) != 1:
             raise ValueError(
                 f"gradients start at one output, and this graph has {len(self.outputs)}"
@@ -297,8 +305,9 @@ class Graph:
             ValueError: if there is no loop, saying which steps differ and where.
         """
         if not self._loops:
-            said = ". ".join(differences(self.nodes, self._cuts, []))
-            raise ValueError(f"there is no loop to roll: {said}")
+            first, *more = differences(self.nodes, self._cuts, [])
+            others = f" (and {len(more)} more)" if more else ""
+            raise ValueError(f"there is no loop to roll: {first}{others}")
         return self._thinned(rolled(self.nodes, self.ends, self._loops))
 
     def _thinned(self, thin: Thinned) -> Graph:
@@ -311,12 +320,13 @@ class Graph:
             {n: None if k is None else numbers.get(k) for n, k in cuts.items()},
             [self._bytes[n] for n in thin.origins],
         )
-        graph.folds = thin.folds
+        graph.folds, graph.origins = thin.folds, thin.origins
         graph.remarks = differences(self.nodes, self._cuts, self._loops)
         graph.outputs = self.outputs
         graph._numbers = {x: numbers[n] for x, n in self._numbers.items() if n in numbers}
-        graph._known = lambda seed: thin.gradients(self.gradients(seed))
-        graph._norms = lambda n, seed: thin.norms(n, self.gradients(seed))
+        if self.outputs or self._known is not None:
+            graph._known = lambda seed: thin.gradients(self.gradients(seed))
+            graph._norms = lambda n, seed: thin.norms(n, self.gradients(seed))
         return graph
 
     # ------------------------------------------------------------ other programs
@@ -328,7 +338,7 @@ class Graph:
             seed: dL/d(output), for an output that is not a single number.
         """
         found = self.gradients(seed) if self.differentiable or seed is not None else None
-        norms = {}
+        norms: dict[int, list[float]] = {}
         if found is not None and self._norms is not None:
             for fold in self.folds:
                 states = {state for state, _ in fold.recurrences}

@@ -1,0 +1,158 @@
+"""Folded and rolled graphs: nothing of the recorded program is lost without being counted."""
+
+import time
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose
+from recorded_programs import LOOPS, heads, kept, layer, plain_loop, truncated
+
+import tinygrad_rnn as tg
+from tinygrad_rnn.program import Graph
+
+WAYS = {"fold": Graph.fold, "fold(1)": lambda graph: graph.fold(1), "roll": Graph.roll}
+
+
+def recorded(graph, thin):
+    """The recorded number of each line that is there still."""
+    found = {}
+    for line, origin in zip(thin.nodes, thin.origins, strict=True):
+        assert line.value is graph.nodes[origin].value
+        if line.kind != "folded":
+            assert line.tensor is graph.nodes[origin].tensor
+            found[line.number] = origin
+    return found
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("name", LOOPS)
+def test_every_line_and_edge_is_there_or_counted(name, way):
+    graph = Graph(LOOPS[name][0](12))
+    thin = WAYS[way](graph)
+    stays = [line for line in thin.nodes if line.kind != "folded"]
+    assert thin.folds and len(stays) + sum(fold.lines for fold in thin.folds) == len(graph)
+    origin = recorded(graph, thin)
+    alive = set(origin.values())
+    assert len(alive) == len(stays)
+    there = [edge for edge in graph.edges if edge.source in alive and edge.line in alive]
+    assert len(there) + sum(fold.edges for fold in thin.folds) == len(graph.edges)
+    drawn = {(origin.get(e.source), origin[e.line]) for e in thin.edges if e.line in origin}
+    assert [edge for edge in there if (edge.source, edge.line) not in drawn] == []
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("name", LOOPS)
+def test_operands_come_first_and_steps_are_whole(name, way):
+    thin = WAYS[way](Graph(LOOPS[name][0](12)))
+    for line in thin.nodes:
+        assert thin.nodes[line.number] is line
+        assert all(k < line.number for k in line.inputs)
+        assert line.kind != "op" or line.tensor is None or line.tensor.node is not None
+    ends = [thin.nodes[n].tensor for n in thin.ends]
+    assert ends == list(thin.outputs)
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("name", LOOPS)
+def test_values_and_gradients_are_those_of_the_recorded_program(name, way):
+    graph = Graph(LOOPS[name][0](12))
+    thin = WAYS[way](graph)
+    full, few = graph.gradients(), thin.gradients()
+    for n, k in recorded(graph, thin).items():
+        assert thin.nodes[n].value is graph.nodes[k].value
+        assert (n in few.lines) == (k in full.lines)
+        if n in few.lines:
+            assert_allclose(few.lines[n], full.lines[k], rtol=0, atol=0)
+
+
+def test_a_folded_lstm_shows_the_first_and_last_steps_and_a_line_for_each_state():
+    graph = Graph(layer("LSTM", 100))
+    thin = graph.fold(keep=2)
+    assert sorted({line.t for line in thin.nodes} - {None}) == [0, 1, 98, 99]
+    (fold,) = thin.folds
+    assert fold.title == "t = 2 … 97" and fold.lines == 96 * 16
+    stands = [thin.nodes[n] for n in fold.stands]
+    assert [(line.op, line.name, line.attrs) for line in stands] == [
+        ("folded", "c", {"steps": 96}),
+        ("folded", "h", {"steps": 96}),
+    ]
+    before = {line.name: line for line in thin.nodes if line.t == 1 and line.name in ("h", "c")}
+    for line in stands:
+        assert [thin.nodes[n] for n in line.inputs] == [before[line.name]]
+    assert {thin.nodes[k].t for line in stands for k, _ in thin.uses()[line.number]} == {98, None}
+
+
+def test_the_edge_into_a_fold_carries_the_gradient_that_comes_out_of_it():
+    """What h_2 gets from the folded steps, and from outside of them, is all that it gets."""
+    graph = Graph(layer("LSTM", 20))
+    thin = graph.fold()
+    gradients = thin.gradients()
+    for fold in thin.folds:
+        for n in fold.stands:
+            (source,) = thin.nodes[n].inputs
+            parts = [gradients.edges[e] for e in thin.uses()[source] if e in gradients.edges]
+            assert_allclose(np.sum(parts, axis=0), gradients.lines[source], rtol=1e-12)
+
+
+def test_a_rolled_lstm_is_one_step_whose_states_recur():
+    graph = Graph(layer("LSTM", 100))
+    rolled = graph.roll()
+    (fold,) = rolled.folds
+    assert fold.rolled and len(fold.ts) == 100
+    names = [(rolled.nodes[a].name, rolled.nodes[b].op) for a, b in fold.recurrences]
+    assert names == [("c", "previous"), ("h", "previous")]
+    initial = [rolled.nodes[k].op for _, b in fold.recurrences for k in rolled.nodes[b].inputs]
+    assert initial == ["getitem", "getitem"]  # c0[0] and h0[0]
+    states = [line for line in graph.nodes if line.name == "h"]
+    full = graph.gradients().lines
+    norms = rolled.step_norms(fold.recurrences[1][0])
+    assert_allclose(norms, [np.linalg.norm(full[line.number]) for line in states], rtol=1e-14)
+
+
+def test_norms_belong_to_rolled_steps():
+    graph = Graph(plain_loop(6))
+    with pytest.raises(ValueError, match="in no loop"):
+        graph.step_norms(3)
+    with pytest.raises(ValueError, match="in no loop"):
+        graph.roll().step_norms(0)
+
+
+def test_what_goes_along_with_a_loop_goes_with_it():
+    """Heads, and the sum of losses, are loops of their own: each keeps the steps it belongs to."""
+    graph = Graph(heads(30))
+    assert len(graph.fold(2)) < 50 and len(graph.roll()) < 20
+
+
+def test_a_short_loop_is_not_folded():
+    graph = Graph(plain_loop(5))
+    assert graph.fold(2).folds == [] and graph.fold(1).folds
+    assert len(graph.fold(2)) == len(graph)
+    with pytest.raises(ValueError, match="at least 1 step"):
+        graph.fold(0)
+
+
+def test_cuts_are_there_in_a_folded_graph():
+    kept.clear()
+    graph = Graph(truncated(24, 4))
+    thin = graph.fold(5)
+    sources = {n: k for n, k in thin.cuts().items() if k is not None}
+    assert len(graph.cuts()) == 5 and len(sources) == 2
+    for n, k in sources.items():
+        assert thin.nodes[n].kind == "cut" and thin.nodes[k].name == "h"
+
+
+def test_a_loop_of_a_thousand_steps_folds_and_rolls_at_once():
+    graph = Graph(layer("LSTM", 1000))
+    start = time.perf_counter()
+    assert len(graph.fold()) < 120 and len(graph.roll()) < 60
+    assert time.perf_counter() - start < 1
+
+
+def test_a_hundred_thousand_operations_fold_in_seconds():
+    y = tg.Tensor(0.5, True)
+    for _ in range(33_000):
+        y = tg.tanh(y * 1.5) + 0.1
+    graph = Graph(y)
+    start = time.perf_counter()
+    assert len(graph.roll()) == 7
+    assert time.perf_counter() - start < 10

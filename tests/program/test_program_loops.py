@@ -1,0 +1,181 @@
+"""Loops are found by the likeness of their steps alone, and only where the steps are alike."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from recorded_programs import (
+    LOOPS,
+    encoder_decoder,
+    kept,
+    layer,
+    plain_loop,
+    scoped_loop,
+    truncated,
+)  # fmt: skip
+
+import tinygrad_rnn as tg
+from tinygrad_rnn.program import Graph
+
+
+def assert_isomorphic(graph, loop):
+    """Step k + 1 is step k with every operand replaced one to one: shared ones by themselves,
+    results and states by those one step later, leaves and outside results by others of their kind.
+    """
+    place = {n: (k, j) for k, step in enumerate(loop.steps.tolist()) for j, n in enumerate(step)}
+    cuts = graph.cuts()
+    for k, (one, two) in enumerate(zip(loop.steps.tolist(), loop.steps.tolist()[1:])):
+        replaced = {}
+        for a, b in ((graph.nodes[n], graph.nodes[m]) for n, m in zip(one, two)):
+            assert (a.op, a.shape, len(a.inputs)) == (b.op, b.shape, len(b.inputs))
+            for x, y in zip(a.inputs, b.inputs, strict=True):
+                x, y = cuts.get(x, x), cuts.get(y, y)
+                if x in place:
+                    assert place[y] == (place[x][0] + 1, place[x][1])
+                elif y in place:  # an initial state
+                    assert place[y][0] <= k
+                else:
+                    assert replaced.setdefault(x, y) == y
+                    assert graph.nodes[x].op == graph.nodes[y].op
+        assert len(set(replaced.values())) == len(replaced)
+
+
+@pytest.mark.parametrize("T", [3, 5, 12])
+@pytest.mark.parametrize("name", LOOPS)
+def test_the_loops_of_a_program_are_found_whole(name, T):
+    program, missing = LOOPS[name]
+    graph = Graph(program(T))
+    loops = graph.loops()
+    sizes = [len(loop) for loop in loops if loop.carried]
+    assert sizes[0] == T + missing[0]
+    assert sizes == [T + few for few in missing if T + few >= 3][: len(sizes)]
+    for loop in loops:
+        assert_isomorphic(graph, loop)
+
+
+@pytest.mark.parametrize("T", [4, 9])
+def test_scopes_are_not_needed(T):
+    """The same program with and without its scopes has the same loops."""
+
+    def run(scoped):
+        h, cell = None, tg.nn.LSTMCell(2, 3, rng=0)
+        rng = np.random.default_rng(0)
+        state = (tg.Tensor(np.zeros((1, 3))), tg.Tensor(np.zeros((1, 3))))
+        for t in range(T):
+            x = tg.Tensor(rng.normal(size=(1, 2)))
+            if scoped:
+                with tg.scope(t=t):
+                    state = cell(x, state)
+            else:
+                state = cell(x, state)
+            h = state[0]
+        return Graph((h * h).sum())
+
+    with_scopes, without = run(True).loops(), run(False).loops()
+    assert [loop.steps.tolist() for loop in with_scopes] == [x.steps.tolist() for x in without]
+    assert with_scopes[0].ts == tuple(range(T)) and with_scopes[0].scoped
+    assert without[0].ts == tuple(range(1, T + 1)) and not without[0].scoped
+
+
+@settings(deadline=None, max_examples=40)
+@given(
+    st.integers(3, 9),
+    st.integers(1, 3),
+    st.lists(
+        st.tuples(st.integers(0, 3), st.integers(0, 30), st.integers(0, 30)), min_size=1, max_size=9
+    ),
+    st.booleans(),
+    st.integers(0, 10**6),
+)
+def test_a_random_cell_in_a_loop_is_found(T, states, body, scoped, seed):
+    """Any cell: operations on random operands, of which the last ones are the new states."""
+    rng = np.random.default_rng(seed)
+    weights = [tg.Tensor(rng.normal(size=2), True) for _ in range(2)]
+    hs = [tg.Tensor(rng.normal(size=2)) for _ in range(states)]
+    ops = (tg.tanh, lambda x: -x, tg.add, tg.multiply)
+    for t in range(T):
+        with tg.scope(t=t) if scoped else tg.scope("run"):
+            have = [*weights, *hs, tg.Tensor(rng.normal(size=2))]
+            made = []
+            for op, i, j in body:
+                operands = [have[i % len(have)], have[j % len(have)]][: 1 + (op > 1)]
+                made.append(ops[op](*operands))
+                have.append(made[-1])
+            mixed = hs[0] * weights[0]  # so that the first state is taken, whatever the body does
+            hs = [mixed + made[-1], *made[: states - 1], *hs][:states]
+    graph = Graph(sum(hs))
+    loops = graph.loops()
+    for loop in loops:
+        assert_isomorphic(graph, loop)
+    longest = max((len(loop) * loop.period for loop in loops if loop.carried), default=0)
+    in_steps = sum(line.op is not None for line in graph.nodes) - (states if scoped else 0)
+    assert longest >= in_steps * (T - 2) / T - 2 * len(body) - 8
+
+
+def test_nothing_is_found_where_nothing_repeats():
+    x = tg.Tensor([1.0, 2.0, 3.0, 4.0], True)
+    i, f, g, o = tg.split(tg.tanh(x) * x, 4)  # four pieces are no loop: nothing is carried
+    assert Graph(tg.sigmoid(i) * f + tg.tanh(g) * o).loops() == []
+    assert Graph().loops() == [] and Graph(x).loops() == []
+
+
+def test_weights_of_other_steps_are_no_loop():
+    """h W_1 W_2 W_3: the same operations, but no weight is shared; that is a loop over leaves. And
+    with the same leaf taken in different ways at each step it is none."""
+    h, weights = tg.Tensor(1.0), [tg.Tensor(0.5, True) for _ in range(6)]
+    for k in range(6):
+        h = tg.tanh(h * weights[k] + weights[k // 2])
+    graph = Graph(h)
+    for loop in graph.loops():
+        assert_isomorphic(graph, loop)
+        assert len(loop) < 5
+
+
+def test_a_state_may_be_taken_two_steps_later():
+    (loop,) = Graph(LOOPS["two back"][0](8)).loops()
+    assert len(loop) == 8
+    assert {lag for _, lag in loop.carried} == {1, 2}
+
+
+def test_a_cut_does_not_end_a_loop():
+    kept.clear()
+    (loop,) = Graph(truncated(12, 4)).loops()
+    assert len(loop) == 12
+
+
+# ---------------------------------------------------------------- where steps differ
+def test_an_odd_step_is_named_with_its_first_difference():
+    graph = Graph(scoped_loop(12, odd=5))
+    assert [loop.ts for loop in graph.loops()] == [(0, 1, 2, 3, 4, 5), (6, 7, 8, 9, 10, 11)]
+    (remark,) = graph.fold(1).remarks
+    assert "step t = 5 differs from t = 4: it has 9 operations, and the other 8" in remark
+
+
+def test_an_odd_step_of_a_plain_loop_is_named_by_its_lines():
+    graph = Graph(plain_loop(12, odd=5))
+    assert [len(loop) for loop in graph.loops()] == [5, 6]
+    (remark,) = graph.fold(1).remarks
+    assert "after 5 steps" in remark
+    assert "sigmoid" in remark and "stands where" in remark and "tanh" in remark
+
+
+def test_attention_over_a_growing_memory_says_which_steps_differ_and_where():
+    graph = Graph(encoder_decoder(4, 6, growing=True))
+    assert [loop.path for loop in graph.loops()] == [("GRU", "layer0")]
+    remarks = graph.roll().remarks
+    assert len(remarks) == 6
+    assert "step t = 3 of decoder differs from t = 2: " in remarks[3]
+    assert "gives (1, 3, 7), and" in remarks[3]
+
+
+def test_two_steps_are_too_few_and_said_to_be_so():
+    with pytest.raises(ValueError, match=r"step t = 0 .* at least 3 steps"):
+        Graph(scoped_loop(2)).roll()
+    with pytest.raises(ValueError, match="no stretch of operations"):
+        Graph(tg.Tensor(1.0, True) * 2.0).roll()
+
+
+def test_both_directions_have_a_loop_each_that_run_opposite_ways():
+    loops = Graph(layer("GRU", 6, bidirectional=True)).loops()
+    assert [loop.ts for loop in loops] == [(0, 1, 2, 3, 4, 5), (5, 4, 3, 2, 1, 0)]
+    assert [loop.path[-1] for loop in loops] == ["layer0", "layer0_reverse"]
