@@ -10,18 +10,18 @@ import pytest
 
 PACKAGE = Path(__file__).parents[1] / "tinygrad_rnn"
 RANKS = [  # a module imports only from its own row or from an earlier one
-    {"modes", "files"},
+    {"modes", "files", "userfile"},
     {"arraylike"},
     {"guards"},
     {"tensor"},
     {"graph", "einsum"},
     {"ops"},
     {"functional", "program"},
-    {"derivatives", "compiled", "check", "draw", "export", "bptt"},
+    {"derivatives", "anomaly", "compiled", "check", "draw", "export", "bptt"},
     {"nn"},
     {"optim", "data", "models", "schedule", "testing"},
     {"task"},
-    {"fit"},
+    {"fit", "checkpoint"},
     {"experiments"},
     {"demo", "learn", "commands", "cli", "__main__"},
 ]

@@ -1,30 +1,25 @@
 """The one training loop: forward, backward, clip, step; score, keep the best, go on.
 
-A run can be stopped anywhere (Ctrl-C included) and resumed with identical numbers: after each epoch
-a checkpoint holds the weights, the best weights, the optimizer, the random state and the history.
+Read next: `checkpoint.py`, for runs that are stopped and resumed; `schedule.py`; `anomaly.py`.
 """
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from math import isclose, isfinite
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from .arraylike import Array, raw
-from .export import load_weights, save_weights
-from .graph import ancestors, cotangents, seed_of
+from .anomaly import first_bad
+from .checkpoint import load_checkpoint, save_checkpoint
 from .modes import detect_anomaly, enable_grad, no_grad
 from .nn import Module
 from .optim import Adam, clip_grad_norm_
 from .schedule import Plateau, Schedule, cosine
 from .task import Task
-from .tensor import Tensor, demand_finite, numbered
 
 
 @dataclass(frozen=True)
@@ -82,7 +77,7 @@ class Fit:
                 self.best = self.model.state_dict()
             self.history.append(row)
             if self.folder is not None:
-                self.save(self.folder)
+                save_checkpoint(self, self.folder)
             yield row
 
     def _one_epoch(self, epoch: int) -> Epoch:
@@ -97,8 +92,8 @@ class Fit:
             loss.backward()
             norm = clip_grad_norm_(self.model.parameters(), self.task.clip)
             if not isfinite(loss.item() + norm):
-                where = f"epoch {epoch + 1}, step {len(losses) + 1}"
-                raise FloatingPointError(f"{where}: {_first_bad(loss, self.model)}")
+                what = first_bad(loss, self.model.named_parameters())
+                raise FloatingPointError(f"epoch {epoch + 1}, step {len(losses) + 1}: {what}")
             self.optimizer.step()
             losses.append(loss.item())
             self.on_step(len(losses), losses[-1], time.perf_counter() - started)
@@ -146,84 +141,17 @@ class Fit:
         best = next(k for k, row in enumerate(self.history) if row.score == self._best_score())
         return len(self.history) - 1 - best >= self.patience
 
-    # ------------------------------------------------------------ checkpoints
-    def save(self, folder: Path) -> None:
-        """Write checkpoint.npz, whole or not at all."""
-        notes = {
-            "settings": self._settings(),
-            "history": [asdict(row) for row in self.history],
-            "random": [rng.bit_generator.state for rng in self._generators()],
-        }
-        arrays: dict[str, Array] = {
-            "notes": np.frombuffer(json.dumps(notes).encode(), np.uint8),
-            **{f"model/{k}": v for k, v in self.model.state_dict().items()},
-            **{f"best/{k}": v for k, v in self.best.items()},
-            **{f"optimizer/{k}": np.asarray(v) for k, v in self.optimizer.state_dict().items()},
-        }
-        save_weights(arrays, folder / "checkpoint.npz")
-
     def resume(self, folder: Path) -> None:
-        """Go on where `save` left off: the numbers are those of a run without a break.
+        """Go on after the last epoch of the run that `folder` has a checkpoint of.
 
         Raises:
             OSError: without a checkpoint.
-            ValueError: for a checkpoint of other settings, or one that is damaged.
+            ValueError: for one of other settings or other data, or one that is damaged.
         """
-        path = folder / "checkpoint.npz"
-        arrays = load_weights(path)
-        try:
-            notes: dict[str, Any] = json.loads(arrays.pop("notes").tobytes())
-        except (KeyError, ValueError) as error:
-            raise ValueError(f"{path} is not a checkpoint: {error!r}") from None
-        theirs, mine = notes["settings"], self._settings()
-        if theirs != mine:
-            raise ValueError(f"{path} belongs to another run: {theirs}; this is {mine}")
-        parts: dict[str, dict[str, Array]] = {"model": {}, "best": {}, "optimizer": {}}
-        for key, array in arrays.items():
-            part, _, name = key.partition("/")
-            parts[part][name] = array
-        self.model.load_state_dict(parts["model"])
-        self.optimizer.load_state_dict(parts["optimizer"])
-        self.best = parts["best"]
-        self.history = [Epoch(**row) for row in notes["history"]]
-        for rng, state in zip(self._generators(), notes["random"], strict=True):
-            rng.bit_generator.state = state
+        self.history = load_checkpoint(self, folder, Epoch)
         score, now = self.history[-1].score, self.score("validation")
         if not isclose(now, score, rel_tol=1e-3, abs_tol=1e-6):
             raise ValueError(
-                f"{path} belongs to a run on other data: its {self.task.metric} was {score:.4f},"
-                f" and here it is {now:.4f}"
+                f"{folder} holds a run on other data: its {self.task.metric} was {score:.4f}, and"
+                f" here it is {now:.4f}"
             )
-
-    def _settings(self) -> dict[str, Any]:
-        """What a run and its continuation must have in common."""
-        task = self.task
-        settings = {"task": task.name, "steps": task.epoch_steps}
-        return settings | {"epochs": self.epochs, "lr": self.lr, "seed": self.seed}
-
-    def _generators(self) -> list[np.random.Generator]:
-        """The random generators that the model's layers were given (dropout)."""
-        found: dict[int, np.random.Generator] = {}
-        for _, module in self.model.named_modules():
-            for value in vars(module).values():
-                if isinstance(value, np.random.Generator):
-                    found.setdefault(id(value), value)
-        return list(found.values())
-
-
-def _first_bad(loss: Tensor, model: Module) -> str:
-    """Where a loss, or its gradient, stopped being finite: forwards, then along the walk back."""
-    for name, p in model.named_parameters():
-        if not np.isfinite(p.data).all():
-            return f"the weights {name} are not finite: lower the learning rate"
-    try:
-        for out in ancestors([loss]):
-            assert out.node is not None
-            what = f"the result of {out.node.op.name}" + (f", {out.name!r}," if out.name else "")
-            demand_finite(out.data, what, out.node, numbered([raw(x) for x in out.node.inputs]))
-        with detect_anomaly():
-            for _ in cotangents(loss, seed_of(loss, None)):
-                pass
-    except FloatingPointError as error:
-        return str(error)
-    return "the norm of the gradients is not finite, though every gradient is"
