@@ -1,4 +1,4 @@
-"""A number that is not finite is traced to the operation, the scope and the operands that made it."""
+"""A number that is not finite is traced to the operation, the scope and the operands."""
 
 import numpy as np
 import pytest

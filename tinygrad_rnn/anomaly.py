@@ -18,7 +18,7 @@ from .tensor import Tensor
 
 
 def first_bad(loss: Tensor, parameters: Iterable[tuple[str, Tensor]] = ()) -> str:
-    """Where a loss, or its gradient, stopped being finite: forwards, then along the walk back.
+    r"""Where a loss, or its gradient, stopped being finite: forwards, then along the walk back.
 
     Args:
         loss: a single number, with its graph.
@@ -30,8 +30,9 @@ def first_bad(loss: Tensor, parameters: Iterable[tuple[str, Tensor]] = ()) -> st
     >>> from tinygrad_rnn import log
     >>> x = Tensor([1.0, 0.0], requires_grad=True)
     >>> with np.errstate(divide="ignore"):
-    ...     print(first_bad(-log(x).sum()))
-    the result of log in the outermost scope has 1 of 2 entries that are not finite (input 0: 0 to 1)
+    ...     print(*first_bad(-log(x).sum()).split(" ("), sep="\n")
+    the result of log in the outermost scope has 1 of 2 entries that are not finite
+    input 0: 0 to 1)
     """
     for name, p in parameters:
         if not np.isfinite(p.data).all():

@@ -29,6 +29,7 @@ class Task(ABC):
     shape: ClassVar[str]  # "many-to-one", "many-to-many", ...
     metric: ClassVar[str]  # "accuracy", "perplexity", ...
     higher_is_better: ClassVar[bool] = True
+    layout: ClassVar[str] = ""  # of the user's own data; "": the task takes none
     epochs: int = 10
     epoch_steps: int | None = None  # of an epoch; None: as many as one pass over the data has
     lr: ClassVar[float] = 3e-3

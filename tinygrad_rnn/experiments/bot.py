@@ -80,6 +80,7 @@ class Bot(Translation):
     """
 
     name = "bot"
+    layout = "lines of a dialogue with its question, a tab, and the answer"
     epochs = 10
     lr = 5e-3
     batch = 32

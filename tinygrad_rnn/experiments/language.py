@@ -35,6 +35,7 @@ class Language(Task):
     shape = "language model"
     metric = "perplexity"
     higher_is_better = False
+    layout = "a text file (UTF-8)"
     embedding, hidden, dropout = 64, 128, 0.0
     B, T = 32, 64
     unit: ClassVar[str]  # what one symbol is

@@ -53,6 +53,7 @@ class Texts(Task):
     """
 
     shape = "many-to-one"
+    layout = "a folder with a sub-folder for each class, or CSV with the columns text, label"
     metric = "accuracy"
     n: ClassVar[int] = 4000  # texts that are made, of which 3/5 are for training
     longest: ClassVar[int]  # tokens

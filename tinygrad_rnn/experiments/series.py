@@ -87,6 +87,7 @@ class Sunspots(Task):
     """
 
     name = "sunspots"
+    layout = "CSV with a header and the series in its last column"
     shape = "regression"
     metric = "normalised mean squared error"
     higher_is_better = False
@@ -218,6 +219,7 @@ class Sound(Task):
     """
 
     name = "sound"
+    layout = "WAV"
     shape = "regression"
     metric = "normalised mean squared error"
     higher_is_better = False

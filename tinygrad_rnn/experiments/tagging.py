@@ -129,6 +129,7 @@ class Tagging(Task):
     """
 
     name = "tagging"
+    layout = "lines of a token and its tag; a blank line after each sentence (CoNLL)"
     shape = "many-to-many, same length"
     metric = "accuracy"
     epochs = 7
@@ -279,6 +280,7 @@ class Dna(Tagging):
     """
 
     name = "dna"
+    layout = "FASTA of the letters A, C, G, T"
     epochs = 6
     H, B = 64, 32
     sizes = (3000, 300, 500)

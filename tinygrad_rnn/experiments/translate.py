@@ -182,6 +182,7 @@ class Translation(Task):
     """
 
     shape = "many-to-many, other length"
+    layout = "lines of a source, a tab, and its target"
     metric = "share of answers exactly right"
     attention: ClassVar[bool] = True
     hidden: ClassVar[int] = 64
