@@ -241,15 +241,21 @@ def _add_training(sub: argparse.ArgumentParser) -> None:
         nargs="?",
         choices=tuple(TASKS),
         default=Characters.name,
-        help=f"one of {', '.join(TASKS)} (default: {Characters.name})",
+        help=f"one of those below (default: {Characters.name})",
     )
     sub.add_argument("--cell", choices=tuple(LAYERS), help="which cell (default: the task's)")
-    sub.add_argument("--data", "--text", metavar="PATH", help="your own data, in the task's layout")
+    sub.add_argument("--data", "--text", metavar="PATH", help="your own data, as said below")
     sub.add_argument("--epochs", type=_positive, help="passes over the data (default: the task's)")
     sub.add_argument("--patience", type=_positive, help="stop after so many epochs without gain")
     sub.add_argument("--resume", action="store_true", help="go on from the checkpoint in --out")
     sub.add_argument("--steps", type=_positive, help="characters: of all epochs (default: 1200)")
     sub.add_argument("--out", metavar="DIR", help="folder to keep (default: the task's name)")
+    sub.formatter_class = argparse.RawDescriptionHelpFormatter
+    lines = (
+        f"  {name:14}{task.shape + ':':28}{task.layout or '(has its own data)'}"
+        for name, task in TASKS.items()
+    )
+    sub.epilog = "\n".join(("tasks, and what --data is:", *lines))
 
 
 def _add_cell(sub: argparse.ArgumentParser) -> None:
