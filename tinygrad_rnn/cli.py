@@ -13,10 +13,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from . import __version__, demo, nn
-from .check import Report, gradcheck
+from . import __version__, demo
+from .commands import check as check_verb
 from .commands import draw as draw_verb
 from .draw import Drawing, DrawingError
 from .experiments import TASKS
@@ -25,7 +23,6 @@ from .experiments.run import run_task
 from .files import whole_file
 from .models import PROMPT, default_prompt, load_model, write
 from .nn import LAYERS
-from .tensor import Tensor
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -131,32 +128,6 @@ def run_sample(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def run_check(arguments: argparse.Namespace) -> int:
-    """The gradients of a cell, or of a trained model, against the complex step."""
-    if arguments.model is None:
-        report = _check_cell(arguments.cell, arguments.steps, arguments.hidden, arguments.seed)
-    else:
-        model, vocabulary = load_model(arguments.model)
-        window = np.random.default_rng(arguments.seed).integers(
-            len(vocabulary), size=arguments.steps + 1
-        )
-        report = demo.check_model(model, window[:-1, None], window[1:, None], arguments.seed)
-    print(report)
-    return 0 if report else 1
-
-
-def _check_cell(kind: str, steps: int, hidden: int, seed: int) -> Report:
-    rng = np.random.default_rng(seed)
-    layer = LAYERS[kind](hidden, hidden, rng=rng)
-    state = layer.state_dict()
-    x = rng.standard_normal((steps, 2, hidden))
-
-    def outputs(x: Tensor, *parameters: Tensor) -> Tensor:
-        return nn.functional_call(layer, dict(zip(state, parameters, strict=True)), x)[0]
-
-    return gradcheck(outputs, x, *state.values(), names=("x", *state), seed=seed)
-
-
 # ---------------------------------------------------------------- files
 def _path(text: str | None) -> Path | None:
     return None if text is None else Path(text)
@@ -227,10 +198,10 @@ def _parser() -> argparse.ArgumentParser:
     _add_sizes(sub, steps=3, hidden=2)
     draw_verb.add_arguments(sub, _positive)
 
-    sub = verb("check", run_check, "compare every gradient of a cell with the complex step")
+    sub = verb("check", check_verb.run, "compare every gradient of a cell, or of your own file")
     _add_cell(sub)
     _add_sizes(sub, steps=5, hidden=4)
-    sub.add_argument("--model", metavar="DIR", help="check a trained model instead of a fresh cell")
+    check_verb.add_arguments(sub)
     return parser
 
 

@@ -1,0 +1,205 @@
+"""`tinygrad-rnn check`: your own function, pair, class or net, a built-in cell, or a trained model.
+
+Exit code 0: every gradient is right; 1: one is wrong; 2: it cannot be checked, and a line says why.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from ..check import Report
+from ..check.locate import Finding, culprits
+from ..check.modules import check_loss, check_module
+from ..check.subject import TensorFunction
+from ..functional import cross_entropy
+from ..models import load_model
+from ..nn import LAYERS
+from ..userfile import UserFileError, blaming, split_spec
+from .inputs import Inputs, inputs_for
+from .subjects import Checked, checked
+
+SEEDS = 4  # of each structure and scale, with --deep
+SCALES = (1.0, 1e-3, 1e3)
+
+FILE = """\
+FILE.py:NAME may be
+  a function of Tensors; of NumPy arrays, if NAME_backward(g, *inputs) stands beside it
+  a pair (forward, backward) of NumPy functions; a class with these two as methods, where backward
+      takes (g, *inputs), or only g, and uses what forward kept
+  a primitive: each of its rules alone
+  an nn.Module, or its class: every parameter
+
+where its inputs come from, the first that is there:
+  --shapes "x=4,3 w=3,5 i=int5:4"  normal numbers of these shapes; whole numbers below 5;
+                                   "p=" is one number, and "p=0.5" is this one
+  NAME.inputs, or in the file NAME_inputs or inputs: arrays, in a tuple or in a dict by name, or a
+      function of a NumPy Generator that gives them
+  annotations: def f(x: "B, D", w: "D, H", i: int)
+  trial: the first shapes that the function takes
+
+exit code: 0 right, 1 wrong, 2 cannot be checked
+"""
+
+
+def add_arguments(sub: argparse.ArgumentParser) -> None:
+    """The flags of the verb, beside those for a built-in cell."""
+    sub.formatter_class = argparse.RawDescriptionHelpFormatter
+    sub.epilog = FILE
+    sub.add_argument("target", nargs="?", metavar="FILE.py:NAME", help="your own; see below")
+    sub.add_argument("--shapes", metavar="TEXT", help='the inputs: "x=4,3 w=3,5"; see below')
+    sub.add_argument(
+        "--order", type=int, choices=(1, 2), default=1, help="2: second derivatives too"
+    )
+    sub.add_argument(
+        "--deep", action="store_true", help="many structures, seeds and scales of the inputs"
+    )
+    sub.add_argument("--json", action="store_true", help="the report as JSON")
+    sub.add_argument("--model", metavar="DIR", help="check a trained model instead of a fresh cell")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Check, print the report, give the exit code."""
+    if arguments.target is not None:
+        return _run_file(arguments)
+    report = _of_model(arguments) if arguments.model is not None else _of_cell(arguments)
+    return _said(report, [], "", arguments.json)
+
+
+def _of_cell(arguments: argparse.Namespace) -> Report:
+    rng = np.random.default_rng(arguments.seed)
+    layer = LAYERS[arguments.cell](arguments.hidden, arguments.hidden, rng=rng)
+    x = rng.standard_normal((arguments.steps, 2, arguments.hidden))
+    return check_module(layer, x, order=arguments.order, seed=arguments.seed)
+
+
+def _of_model(arguments: argparse.Namespace) -> Report:
+    model, vocabulary = load_model(arguments.model)
+    rng = np.random.default_rng(arguments.seed)
+    window = rng.integers(len(vocabulary), size=arguments.steps + 1)
+    x, y = window[:-1, None], window[1:, None]
+
+    def loss(model: Any, x: Any, y: Any) -> Any:
+        return cross_entropy(model(x)[0], y)
+
+    return check_loss(loss, model, x, y, order=arguments.order, seed=arguments.seed)
+
+
+# ---------------------------------------------------------------- the user's own
+def _run_file(arguments: argparse.Namespace) -> int:
+    path, _ = split_spec(arguments.target)
+    what = checked(arguments.target, arguments.seed)
+    if what.pair and arguments.order == 2:
+        raise UserFileError(
+            f"{arguments.target} is a pair of NumPy functions, and their backward is not recorded:"
+            " --order 2 needs a function of Tensors"
+        )
+    with blaming(path):
+        inputs = inputs_for(what, arguments.shapes, arguments.seed)
+        drawn = _deep(inputs, what) if arguments.deep else [(inputs, arguments.seed, 1.0)]
+    done: list[tuple[Report, str]] = []
+    found: list[Finding] = []
+    for given, seed, scale in drawn:
+        with blaming(path):
+            values = _scaled(given.values(seed), scale)
+            if done and not what.takes(values):
+                continue
+            report = what.report(values, arguments.order, seed)
+            report.function = what.name
+            found = _located(what, values, arguments, report)
+        times = f", times {scale:g}" if scale != 1 else ""
+        done.append((report, f"inputs: {given.described(values)}{times}"))
+        if not report:
+            break
+    report, said = done[-1] if found or not done[-1][0] else done[0]
+    if len(done) > 1:
+        said += f"; {len(done)} checks of other sizes, seeds and scales"
+    return _said(report, found, said, arguments.json)
+
+
+def _deep(inputs: Inputs, what: Checked) -> list[tuple[Inputs, int, float]]:
+    """(inputs, seed, scale): as they are first, then other structures, the smallest first."""
+    kinds = [inputs, *(other for other in inputs.structures() if what.takes(other.values(0)))]
+    return [(kind, seed, scale) for scale in SCALES for kind in kinds for seed in range(SEEDS)]
+
+
+def _scaled(values: list[Any], scale: float) -> list[Any]:
+    return [v * scale if np.asarray(v).dtype.kind == "f" else v for v in values]
+
+
+def _located(
+    what: Checked, values: list[Any], arguments: argparse.Namespace, report: Report
+) -> list[Finding]:
+    """Of a function of Tensors that is wrong: the lines of the operations that are."""
+    if report or what.function is None:
+        return []
+    return culprits(TensorFunction(what.function), values, arguments.order, arguments.seed)[0]
+
+
+# ---------------------------------------------------------------- what is printed
+def _said(report: Report, found: list[Finding], inputs: str, as_json: bool) -> int:
+    if as_json:
+        print(json.dumps(as_data(report, found, inputs), indent=2))
+    else:
+        print(report)
+        for line in [*(str(f) for f in found), inputs]:
+            if line:
+                print("  " + line.replace("\n", "\n  "))
+    if report:
+        return 0
+    if report.stage is not None:
+        return 1
+    raise ValueError(
+        f"{report.function} could not be compared everywhere: the notes of the report say why"
+    )
+
+
+def as_data(report: Report, found: list[Finding], inputs: str) -> dict[str, Any]:
+    """The report in words, numbers and lists, for JSON."""
+    verdict = "right" if report else "not compared" if report.stage is None else "wrong"
+    number: Callable[[float], float | None] = lambda x: x if np.isfinite(x) else None  # noqa: E731
+    results = []
+    for r in report.results:
+        worst = None
+        if r.worst is not None and r.worst_values is not None:
+            yours, true, ratio = map(number, r.worst_values)
+            worst = {"index": list(r.worst), "yours": yours, "true": true, "ratio": ratio}
+        results.append(
+            {
+                "name": r.name,
+                "shape": list(r.shape),
+                "verdict": r.verdict,
+                "stage": r.stage,
+                "digits": r.digits,
+                "worst": worst,
+                "reason": r.reason,
+                "smallest": r.smallest,
+                "notes": r.notes,
+            }
+        )
+    return {
+        "function": report.function,
+        "verdict": verdict,
+        "stage": report.stage,
+        "order": report.order,
+        "seed": report.seed,
+        "truth": report.oracle,
+        "inputs": inputs.removeprefix("inputs: "),
+        "results": results,
+        "problems": [sentence for _, sentence in report.problems],
+        "notes": report.notes,
+        "places": [
+            {
+                "op": f.op,
+                "argument": f.argument,
+                "file": f.place.own.file if f.place else None,
+                "line": f.place.own.line if f.place else None,
+                "reason": f.reason,
+            }
+            for f in found
+        ],
+    }
