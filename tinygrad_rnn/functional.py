@@ -65,7 +65,7 @@ def std(x: Any, axis: Axis = None, *, ddof: int = 0, keepdims: bool = False) -> 
 
 def _count(x: Any, axis: Axis) -> int:
     """How many entries a reduction over `axis` puts into one."""
-    shape = np.shape(x)
+    shape = np.shape(raw(x))
     return int(
         np.prod([shape[k] for k in np.atleast_1d(range(len(shape)) if axis is None else axis)])
     )
@@ -99,8 +99,8 @@ def outer(x: Any, y: Any) -> Any:
 @function
 def swapaxes(x: Any, axis1: int, axis2: int) -> Any:
     """x with two axes exchanged."""
-    axes = list(range(np.ndim(x)))
-    axis1, axis2 = (normalize_axis_index(axis, np.ndim(x)) for axis in (axis1, axis2))
+    axes = list(range(np.ndim(raw(x))))
+    axis1, axis2 = (normalize_axis_index(axis, np.ndim(raw(x))) for axis in (axis1, axis2))
     axes[axis1], axes[axis2] = axes[axis2], axes[axis1]
     return transpose(x, axes=tuple(axes))
 
@@ -108,13 +108,13 @@ def swapaxes(x: Any, axis1: int, axis2: int) -> Any:
 @function
 def expand_dims(x: Any, axis: int | tuple[int, ...]) -> Any:
     """x with new axes of size 1 at the given places of the result."""
-    return reshape(x, shape=np.expand_dims(np.empty(np.shape(x), bool), axis).shape)
+    return reshape(x, shape=np.expand_dims(np.empty(np.shape(raw(x)), bool), axis).shape)
 
 
 @function
 def squeeze(x: Any, axis: Axis = None) -> Any:
     """x without its axes of size 1 (or the given ones)."""
-    return reshape(x, shape=np.squeeze(np.empty(np.shape(x), bool), axis).shape)
+    return reshape(x, shape=np.squeeze(np.empty(np.shape(raw(x)), bool), axis).shape)
 
 
 @function
@@ -141,8 +141,9 @@ def split(x: Any, indices_or_sections: int | Sequence[int], axis: int = 0) -> li
     >>> [part.shape for part in split(np.zeros((2, 6)), 3, axis=1)]
     [(2, 2), (2, 2), (2, 2)]
     """
-    axis = normalize_axis_index(axis, np.ndim(x))
-    n = np.shape(x)[axis]
+    shape = np.shape(raw(x))  # raw: NumPy's questions to a Tensor take microseconds
+    axis = normalize_axis_index(axis, len(shape))
+    n = shape[axis]
     if isinstance(indices_or_sections, (int, np.integer)):
         if indices_or_sections < 1 or n % indices_or_sections:
             raise ValueError(
@@ -158,17 +159,17 @@ def split(x: Any, indices_or_sections: int | Sequence[int], axis: int = 0) -> li
 @function
 def unbind(x: Any, axis: int = 0) -> list[Any]:
     """The slices of x along an axis, without that axis (PyTorch's unbind)."""
-    axis = normalize_axis_index(axis, np.ndim(x))
+    axis = normalize_axis_index(axis, np.ndim(raw(x)))
     before = (slice(None),) * axis
-    return [getitem(x, index=(*before, k)) for k in range(np.shape(x)[axis])]
+    return [getitem(x, index=(*before, k)) for k in range(np.shape(raw(x))[axis])]
 
 
 @function
 def flip(x: Any, axis: Axis = None) -> Any:
     """x with the order reversed along one, several or all axes."""
-    axes = normalize_axis_tuple(range(np.ndim(x)) if axis is None else axis, np.ndim(x))
+    axes = normalize_axis_tuple(range(np.ndim(raw(x))) if axis is None else axis, np.ndim(raw(x)))
     back = slice(None, None, -1)
-    return getitem(x, index=tuple(back if k in axes else slice(None) for k in range(np.ndim(x))))
+    return getitem(x, index=tuple(back if k in axes else slice(None) for k in range(np.ndim(raw(x)))))
 
 
 @function
@@ -180,9 +181,9 @@ def pad(x: Any, pad_width: Any, mode: str = "constant", *, constant_values: floa
     """
     if mode != "constant":
         raise ValueError(f"pad records mode='constant' only; given {mode!r}: index x instead")
-    border = np.pad(np.zeros(np.shape(x), raw(x).dtype), pad_width, constant_values=constant_values)
-    pairs = np.broadcast_to(pad_width, (np.ndim(x), 2))
-    inside = tuple(slice(int(a), int(a) + n) for (a, _), n in zip(pairs, np.shape(x), strict=True))
+    border = np.pad(np.zeros(np.shape(raw(x)), raw(x).dtype), pad_width, constant_values=constant_values)
+    pairs = np.broadcast_to(pad_width, (np.ndim(raw(x)), 2))
+    inside = tuple(slice(int(a), int(a) + n) for (a, _), n in zip(pairs, np.shape(raw(x)), strict=True))
     padded = scatter(x, items=(inside,), shape=border.shape)
     return padded + border if constant_values else padded
 
@@ -193,14 +194,14 @@ def take(x: Any, indices: ArrayLike, axis: int | None = None) -> Any:
     index = np.array(raw(indices)).astype(np.intp, casting="same_kind")
     if axis is None:
         return getitem(reshape(x, shape=(-1,)), index=index)
-    before = (slice(None),) * normalize_axis_index(axis, np.ndim(x))
+    before = (slice(None),) * normalize_axis_index(axis, np.ndim(raw(x)))
     return getitem(x, index=(*before, index))
 
 
 @function
 def repeat(x: Any, repeats: Any, axis: int | None = None) -> Any:
     """Every entry along an axis `repeats` times in a row (flattened, without an axis)."""
-    n = np.shape(x)[axis] if axis is not None else int(np.prod(np.shape(x)))
+    n = np.shape(raw(x))[axis] if axis is not None else int(np.prod(np.shape(raw(x))))
     return take(x, np.repeat(np.arange(n), repeats), axis)
 
 
@@ -208,7 +209,7 @@ def repeat(x: Any, repeats: Any, axis: int | None = None) -> Any:
 def tile(x: Any, reps: int | Sequence[int]) -> Any:
     """x laid side by side `reps` times along each axis."""
     reps = tuple(np.atleast_1d(reps).tolist())
-    shape = (1,) * (len(reps) - np.ndim(x)) + tuple(np.shape(x))
+    shape = (1,) * (len(reps) - np.ndim(raw(x))) + tuple(np.shape(raw(x)))
     reps = (1,) * (len(shape) - len(reps)) + reps
     apart = reshape(x, shape=tuple(n for size in shape for n in (1, size)))
     copies = broadcast_to(
@@ -269,7 +270,7 @@ def dropout(x: Any, p: float = 0.5, training: bool = True, *, rng: int | Generat
         raise ValueError(f"dropout takes a probability 0 <= p < 1, and this is {p}")
     if not training or p == 0:
         return x
-    keep = np.random.default_rng(rng).random(np.shape(x)) >= p
+    keep = np.random.default_rng(rng).random(np.shape(raw(x))) >= p
     return x * (keep / (1 - p)).astype(np.result_type(raw(x).dtype, np.float16))
 
 
@@ -312,20 +313,20 @@ def cross_entropy(
     >>> float(cross_entropy(Tensor([[0.0, 0.0]]), [1]).data)  # log 2
     0.6931471805599453
     """
-    if np.ndim(logits) == 0:
+    if np.ndim(raw(logits)) == 0:
         raise ValueError("logits have at least one axis, that of the classes; this is one number")
-    if np.ndim(logits) == 1:  # one position: a batch of one
-        rows = reshape(target, shape=(1, -1)) if np.ndim(target) else np.asarray(raw(target))[None]
+    if np.ndim(raw(logits)) == 1:  # one position: a batch of one
+        rows = reshape(target, shape=(1, -1)) if np.ndim(raw(target)) else np.asarray(raw(target))[None]
         batch = (reshape(logits, shape=(1, -1)), rows)
         losses = cross_entropy(*batch, ignore_index=ignore_index, reduction=reduction)
         return reshape(losses, shape=()) if reduction == "none" else losses
     scores = log_softmax(logits, axis)
-    shape, V = np.shape(logits), np.shape(logits)[axis]
+    shape, V = np.shape(raw(logits)), np.shape(raw(logits))[axis]
     positions = shape[: axis % len(shape)] + shape[axis % len(shape) + 1 :]
     if np.asarray(raw(target)).dtype.kind in "fc":
-        if np.shape(target) != shape:
+        if np.shape(raw(target)) != shape:
             raise ValueError(
-                f"probabilities as targets have the logits' shape {shape}; these {np.shape(target)}"
+                f"probabilities as targets have the logits' shape {shape}; these {np.shape(raw(target))}"
             )
         return _reduce(-sum_over(scores * target, axis=axis), reduction)
     classes = _integers(target, "cross_entropy")
@@ -368,9 +369,9 @@ def l1_loss(output: Any, target: Any, *, reduction: str = "mean") -> Any:
 
 def _comparable(output: Any, target: Any, what: str) -> Any:
     """The target, whole numbers in the output's precision; refused if its shape differs."""
-    if np.shape(output) != np.shape(target):
+    if np.shape(raw(output)) != np.shape(raw(target)):
         raise ValueError(
-            f"{what} has shape {np.shape(output)} and the target {np.shape(target)}: they would"
+            f"{what} has shape {np.shape(raw(output))} and the target {np.shape(raw(target))}: they would"
             " broadcast and compare the wrong pairs; reshape one of them"
         )
     whole = np.asarray(raw(target)).dtype.kind in "biu"
@@ -384,6 +385,6 @@ def _reduce(losses: Any, reduction: str) -> Any:
         return sum_over(losses)
     if reduction != "mean":
         raise ValueError(f'reduction is "mean", "sum" or "none"; given {reduction!r}')
-    if not np.size(losses):
+    if not np.size(raw(losses)):
         raise ValueError("nothing to average: every target is ignored, or the batch is empty")
     return mean(losses)

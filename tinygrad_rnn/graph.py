@@ -76,39 +76,48 @@ def cotangents(
         out = heappop(newest)[1]
         g = _total(arrived.pop(out), out)
         yield out, g
-        node = out.node
-        assert node is not None
-        index, operands, attrs = node.index, node.inputs, node.attrs
-        pulls: Any = node.op.rules or node.op.pulls(len(operands))
-        value, inputs = (out, operands) if recording else (out._data, node.values)
-        if recording:
-            pulls = [differentiating(node.scope)(p) if p else p for p in pulls]
-        if out.changed > index or node.fingerprints is not None:
+        for i, x, contribution in _chain_rule(out, g, leading, recording, finite):
+            if edges is not None:
+                edges[out, i] = _total([contribution], x)
+            if x in arrived:
+                arrived[x].append(contribution)
+                continue
+            arrived[x] = [contribution]
+            if x.node is None:
+                leaves.append(x)
+            else:
+                heappush(newest, (-x.node.index, x))
+    for leaf in leaves:
+        yield leaf, _total(arrived.pop(leaf), leaf)
+
+
+def _chain_rule(
+    out: Tensor, g: Any, leading: set[Tensor] | None, recording: bool, finite: bool
+) -> list[tuple[int, Tensor, Any]]:
+    """(i, operand, g d(out)/d(operand)) for each operand i of `out` that needs a gradient."""
+    node = out.node
+    assert node is not None
+    pulls: Any = node.op.rules or node.op.pulls(len(node.inputs))
+    value, inputs = (out, node.inputs) if recording else (out._data, node.values)
+    if recording:
+        pulls = [differentiating(node.scope)(p) if p else p for p in pulls]
+    index, attrs = node.index, node.attrs
+    if out.changed > index or node.fingerprints is not None:
+        refuse_changed(out, node)
+    found = []
+    for i, x in enumerate(node.inputs):
+        if not isinstance(x, Tensor):
+            continue
+        if x.changed > index:
             refuse_changed(out, node)
-        for i, x in enumerate(operands):
-            if not isinstance(x, Tensor):
-                continue
-            if x.changed > index:
-                refuse_changed(out, node)
-            if not x._requires_grad or (leading is not None and x not in leading):
-                continue
-            c = pulls[i](g, value, *inputs, **attrs)  # the chain rule
+        if x._requires_grad and (leading is None or x in leading):
+            c = pulls[i](g, value, *inputs, **attrs)
             if type(c) is not Share:
                 c = _fit(c, x, node, i)
                 if finite:
                     demand_finite_gradient(c, node, i, g)
-            if edges is not None:
-                edges[out, i] = _total([c], x)
-            if x in arrived:
-                arrived[x].append(c)
-            else:
-                arrived[x] = [c]
-                if x.node is None:
-                    leaves.append(x)
-                else:
-                    heappush(newest, (-x.node.index, x))
-    for leaf in leaves:
-        yield leaf, _total(arrived.pop(leaf), leaf)
+            found.append((i, x, c))
+    return found
 
 
 def _leading_to(goals: Sequence[Tensor], output: Tensor) -> set[Tensor]:
