@@ -115,7 +115,8 @@ class Places:
         near, far = self._edges(p, start, start + count)
         place, u, v = self.users[near] - start, self.sources[near], self.sources[far]
         same_kind = self.kinds[near] == self.kinds[far]
-        alike = (u == v) | ((u >= 0) & (v - u == p)) | ((u < 0) & (v < 0) & same_kind)
+        relative, leaves = (u >= 0) & (v - u == p), (u < 0) & (v < 0)
+        alike = (u == v) | ((relative | leaves) & same_kind)
         place, u, v, same_kind = (x[~alike] for x in (place, u, v, same_kind))
         np.maximum.at(after, place, np.where(v < 0, NEVER, np.maximum(u, v - p)))
         entering = (u < 0) | ~same_kind

@@ -145,7 +145,7 @@ class _Thinner:
         self.inputs: dict[int, list[tuple[int, int]]] = {}
 
     def _in_step(self, loop: Loop, kept: Array) -> Array:
-        """A loop that goes along with an earlier one keeps the steps that take from its kept ones."""
+        """A loop that goes along with an earlier one keeps the steps that take from kept ones."""
         along = np.ones(len(loop), dtype=bool)
         for n, column in zip(loop.steps[-1].tolist(), loop.steps.T.tolist()):
             for argument, source in enumerate(self.lines[n].inputs):
@@ -265,15 +265,14 @@ class _Thinner:
 
     # ------------------------------------------------------------ the lines that are left
     def _line(self, n: int, number: int, inputs: tuple[int, ...]) -> Line:
-        line = self.lines[n]
+        line, scope = self.lines[n], self._scope(n)
         if n not in self.stands:
-            return replace(line, number=number, inputs=inputs, scope=self._scope(n))
+            return replace(line, number=number, inputs=inputs, scope=scope)
         i, _, _ = self.place[n]
-        scope = tuple(entry for entry in line.scope if not isinstance(entry, Step))
         attrs = {"steps": int((~self.kept[i]).sum())}
-        return Line(
-            number, self.op, inputs, attrs, scope, line.value, None, line.name, "folded"
-        )  # fmt: skip
+        if self.op == PREVIOUS:  # it stands in the step that it enters
+            scope = self._scope(int(self.loops[i].steps[-1, 0]))
+        return Line(number, self.op, inputs, attrs, scope, line.value, None, line.name, "folded")
 
     def _scope(self, n: int) -> Scope:
         """A step of a loop without scopes gets a time step, if it is more than one operation."""

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from .lines import Gradients, Line, Scope, short
+from .lines import FOLDED, Gradients, Line, Scope, short
 
 
 def listing(
@@ -24,8 +24,9 @@ def listing(
     rows: list[str] = []
     scope: Scope = ()
     for line in lines:
-        if line.op is not None and line.scope != scope:
-            scope = line.scope
+        here = line.path if line.op == FOLDED else line.scope
+        if line.op is not None and here != scope:
+            scope = here
             rows.append(f"# {' / '.join(map(str, scope)) or 'outside'}")
         columns = [f"n{line.number}".ljust(width) + "  " + formula(line)]
         columns += [str(line.shape)] if "shape" in show else []

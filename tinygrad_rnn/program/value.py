@@ -103,7 +103,7 @@ class Graph:
 
     def __repr__(self) -> str:
         made = [line for line in self.nodes if line.op is not None]
-        steps = {line.t for line in made} - {None}
+        steps = {line.t for line in made if line.kind == "op"} - {None}
         leaves = len(self.nodes) - len(made)
         return f"Graph({len(made)} operations, {leaves} leaves, {len(steps)} time steps)"
 
