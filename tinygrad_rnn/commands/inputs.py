@@ -18,7 +18,7 @@ from ..userfile import UserFileError
 from .subjects import Checked
 
 SECONDS = 5.0  # for trial
-SIZES = {"distinct": (2, 3, 4, 5, 6, 7), "other": (3, 5, 2, 4, 7, 6)}
+SIZES = {"distinct": (2, 3, 4, 5, 6, 7), "other": (7, 5, 3, 6, 2, 4)}
 
 
 @dataclass(frozen=True)
