@@ -7,6 +7,7 @@ import numpy as np
 import tinygrad_rnn as tg
 from tinygrad_rnn import Tensor, nn
 from tinygrad_rnn import functional as F
+from tinygrad_rnn.bptt import detached
 
 
 def leaf(value, name: str) -> Tensor:
@@ -27,6 +28,40 @@ def neuron() -> Tensor:
     o = tg.tanh(x1 * w1 + x2 * w2 + b)
     tg.label(o=o)
     return o
+
+
+def vanishing(T: int = 6) -> Tensor:
+    """An RNN whose gradient shrinks by about a half in each step, from the loss backwards."""
+    W, U, b = leaf(0.5, "W_hh"), leaf(0.8, "W_ih"), leaf(0.1, "b")
+    h = leaf(0.0, "h0")
+    for t in range(1, T + 1):
+        with tg.scope(t=t):
+            h = tg.tanh(leaf(0.1 * t, f"x{t}") * U + h * W + b)
+            h.name = "h"
+    loss = h * h
+    tg.label(loss=loss)
+    return loss
+
+
+def truncated(T: int = 4, cut_after: int = 2) -> Tensor:
+    """Two windows of a series: the state is cut between them, and each has a loss."""
+    w, s, loss = leaf(0.5, "w"), Tensor(0.25, name="s0"), Tensor(0.0, name="none")
+    for t in range(1, T + 1):
+        with tg.scope(t=t):
+            s = tg.tanh(Tensor(0.2 * t, name=f"x{t}") + w * s)
+        if t % cut_after == 0:
+            loss = loss + s * s
+            s = detached(s)
+    tg.label(loss=loss)
+    return loss
+
+
+def slope() -> Tensor:
+    """The graph of a gradient: d(x tanh x)/dx."""
+    x = leaf(0.5, "x")
+    dx = tg.grad(tg.tanh(x) * x, x, create_graph=True)
+    tg.label(dx=dx)
+    return dx
 
 
 def own_loop(T: int = 2, first: int = 1) -> Tensor:
@@ -99,6 +134,9 @@ def char_model(T: int = 4) -> Tensor:
 GRAPHS: dict[str, Callable[[], Tensor]] = {
     "diamond": diamond,
     "neuron": neuron,
+    "vanishing": vanishing,
+    "truncated": truncated,
+    "slope": slope,
     "own loop": own_loop,
     "own loop from 0": lambda: own_loop(3, first=0),
     "one step": lambda: cell("LSTMCell", 1),
@@ -115,4 +153,4 @@ GRAPHS: dict[str, Callable[[], Tensor]] = {
     "GRU, both directions": lambda: layer("GRU", bidirectional=True),
     "character model": char_model,
 }
-STEPPED = [name for name in GRAPHS if name not in ("diamond", "neuron")]
+STEPPED = [name for name in GRAPHS if name not in ("diamond", "neuron", "slope")]

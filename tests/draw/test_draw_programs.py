@@ -7,9 +7,10 @@ import stat
 import sys
 import time
 import xml.etree.ElementTree as ET
+from pathlib import Path
 
 import pytest
-from drawn_graphs import GRAPHS, diamond
+from drawn_graphs import GRAPHS, diamond, layer, own_loop
 
 from tinygrad_rnn.draw import DrawingError, draw
 
@@ -124,6 +125,44 @@ def test_a_layout_that_takes_too_long_is_given_up(fake_dot, tmp_path):
 
 
 @needs_sh
+def test_what_dot_has_started_is_stopped_with_it(fake_dot, tmp_path):
+    """dot may be a script around the program: that is stopped, too."""
+    fake_dot(f"sleep 20 & echo $! > {tmp_path}/child; wait")
+    with pytest.raises(DrawingError, match="was stopped"):
+        draw(diamond()).pipe(timeout=0.5)
+    child = int((tmp_path / "child").read_text())
+    for _ in range(50):
+        if not _is_running(child):
+            break
+        time.sleep(0.02)
+    assert not _is_running(child)
+
+
+def _is_running(process: int) -> bool:
+    status = Path(f"/proc/{process}/stat")
+    return status.exists() and status.read_text().rpartition(")")[2].split()[0] != "Z"
+
+
+@needs_sh
+def test_a_picture_too_large_for_png_is_refused_with_what_to_do(fake_dot):
+    fake_dot(
+        "cat > /dev/null; echo picture; echo 'dot: graph is too large for cairo-renderer"
+        " bitmaps. Scaling by 0.5 to fit' >&2"
+    )
+    with pytest.raises(DrawingError, match=r"PNG ends at 32,767 pixels.*use svg or pdf"):
+        draw(diamond()).pipe("png")
+
+
+@has_dot
+@pytest.mark.slow
+def test_a_real_picture_too_large_for_png_is_refused_and_svg_is_not():
+    drawing = draw(own_loop(250), max_nodes=10**5)
+    with pytest.raises(DrawingError, match="PNG ends at 32,767 pixels"):
+        drawing.pipe("png")
+    assert drawing.pipe("svg", timeout=60).startswith(b"<?xml")
+
+
+@needs_sh
 @pytest.mark.parametrize("script", ["echo half a picture; echo bad input >&2; exit 1", "exit 0"])
 def test_a_failed_run_leaves_a_good_file_alone(fake_dot, tmp_path, script):
     fake_dot(f"cat > /dev/null; {script}")
@@ -165,3 +204,55 @@ def test_a_notebook_with_a_broken_dot_gets_text(fake_dot):
 
 def test_the_caption_is_in_the_summary():
     assert repr(draw(GRAPHS["LSTM"]())).endswith(f"3 time steps; {draw(GRAPHS['LSTM']()).caption}>")
+
+
+@has_dot
+def test_50_steps_of_an_lstm_are_laid_out_in_two_seconds_by_dot():
+    drawing = draw(layer("LSTM", 50), max_nodes=10**4)
+    start = time.perf_counter()
+    root = ET.fromstring(drawing.pipe("svg"))
+    assert time.perf_counter() - start < 2
+    steps = [g for g in root.iter() if g.get("class") == "cluster step"]
+    assert len(steps) == 50
+
+
+@has_wasi
+@pytest.mark.slow
+def test_50_steps_of_an_lstm_are_laid_out_in_four_seconds_without_dot(no_dot):
+    drawing = draw(layer("LSTM", 50), max_nodes=10**4)
+    start = time.perf_counter()
+    assert b"</svg>" in drawing.pipe("svg")
+    assert time.perf_counter() - start < 4
+
+
+@has_wasi
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"view": "backward", "style": "record", "theme": "dark", "legend": True},
+        pytest.param({"depth": 1}, marks=pytest.mark.slow),
+        pytest.param({"focus": ("x2", "loss"), "others": "hide"}, marks=pytest.mark.slow),
+    ],
+    ids=str,
+)
+def test_every_view_is_drawn_without_dot(no_dot, options):
+    root = ET.fromstring(draw(GRAPHS["LSTMCell"](), **options).pipe("svg"))
+    shown = " ".join(text.text or "" for text in root.iter("{http://www.w3.org/2000/svg}text"))
+    assert "loss" in shown and ("∇" in shown or "grad" in shown)
+
+
+def test_drawings_leave_no_reference_cycle(tmp_path):
+    import gc
+    import weakref
+
+    output = diamond()
+    alive = weakref.ref(output)
+    gc.collect()
+    gc.disable()
+    try:
+        drawing = draw(output, view="backward", legend=True)
+        assert drawing.mermaid and drawing.save(tmp_path / "d.gv")
+        del output, drawing
+        assert alive() is None
+    finally:
+        gc.enable()

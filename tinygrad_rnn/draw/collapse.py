@@ -96,7 +96,7 @@ class _Boxes:
         return {
             n
             for n in self.graph.drawn
-            if self.lines[n].kind in ("parameter", "constant")
+            if (self.lines[n].learned or self.lines[n].kind == "constant")
             and n not in outside
             and n not in self.outputs
         }

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import html
 import re
+from collections.abc import Mapping
 from functools import lru_cache
 
 _UNPRINTABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
@@ -56,11 +57,17 @@ def printable(text: str) -> str:
 
 def attributes(**values: str) -> str:
     """` [key="value" ...]`."""
-    pairs = [
-        f"{k}={v}" if type(v) is Quoted else f"{k}={quoted(v) if len(v) > 24 else _known(v)}"
-        for k, v in values.items()
-    ]
-    return f" [{' '.join(pairs)}]" if pairs else ""
+    return f" [{pairs(values)}]" if values else ""
+
+
+def pairs(values: Mapping[str, str]) -> str:
+    """`key="value" ...`."""
+    return " ".join(
+        [
+            f"{k}={v if type(v) is Quoted else quoted(v) if len(v) > 24 else _known(v)}"
+            for k, v in values.items()
+        ]
+    )
 
 
 _known = lru_cache(maxsize=4096)(

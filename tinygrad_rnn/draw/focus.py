@@ -34,7 +34,10 @@ def find_focus(graph: Graph, focus: tuple[Tensor | str, ...]) -> Focus | None:
     if not focus:
         return None
     ends = [_number(graph, end) for end in focus]
-    words = [graph.nodes[n].name or f"n{n}" for n in ends]
+    words = [
+        end if isinstance(end, str) else end.name or f"n{n}"
+        for n, end in zip(ends, focus, strict=True)
+    ]
     if len(ends) == 1:
         users = {child for child, _ in graph.uses()[ends[0]]}
         return Focus(_with_movements(graph, {ends[0], *users}), f"in focus: the uses of {words[0]}")

@@ -278,7 +278,7 @@ class Labeller:
         if not 2 <= len(parts) <= 4:
             return grad
         first, *others = parts
-        signed = "".join(f" {'−' if part < 0 else '+'} {value_text(abs(part))}" for part in others)
+        signed = "".join(f" {'-' if part < 0 else '+'} {value_text(abs(part))}" for part in others)
         return f"{value_text(first)}{signed} = {grad}"
 
     def _value_and_gradient(self, n: int) -> tuple[str, str]:

@@ -9,6 +9,7 @@ Read next: `render.py`.
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
 
@@ -26,7 +27,7 @@ _FORMS = {  # how Mermaid writes a box of each class: also without colours they 
     "state": ("(", ")"),
     "cut": ("{{", "}}"),
     "output": ("([", "])"),
-    "module": ("[[", "]]"),
+    "module": ("[/", "\\]"),
     "derivative": (">", "]"),
 }
 
@@ -45,7 +46,8 @@ def mermaid_words(text: str) -> str:
     'a #34;b#34; #60;c#62;'
     """
     coded = _TAME.sub(lambda found: f"#{ord(found[0])};", printable(text).replace("\n", "\0"))
-    return coded.replace("#0;", "<br/>")
+    # an invisible mark keeps Mermaid from reading a backslash and an n as the end of a line
+    return coded.replace("#0;", "<br/>").replace("#92;n", "#92;\u2060n")
 
 
 class _Flowchart:
@@ -64,9 +66,13 @@ class _Flowchart:
         by_home: dict[int | None, list[int]] = {}
         for n in plan.nodes():
             by_home.setdefault(plan.homes[n], []).append(n)
-        yield f"flowchart {rankdir}"
         if caption:
-            yield f"  %% {' '.join(caption.split())}"
+            yield from (
+                "---",
+                f"title: {json.dumps(printable(caption), ensure_ascii=False)}",
+                "---",
+            )
+        yield f"flowchart {rankdir}"
         yield from self._inside(None, by_home.get(None, []), "  ")
         for step in plan.steps:
             yield f'  subgraph s{step.number}["t = {step.t}"]'

@@ -9,7 +9,7 @@ Read next: `dot.py`.
 from __future__ import annotations
 
 from .collapse import Box
-from .escape import Quoted, attributes, quoted, rich_text
+from .escape import Quoted, attributes, pairs, quoted, rich_text
 from .labels import Label, Labeller, Row, Run
 from .plan import Plan
 from .references import Handover, Reference
@@ -33,27 +33,27 @@ class Nodes:
         self, plan: Plan, labeller: Labeller, theme: Theme, rich: bool, style: str = "merged"
     ) -> None:
         self.plan, self.labeller, self.theme, self.rich = plan, labeller, theme, rich
-        self.style = style
+        self.style, self.merged = style, style == "merged"
+        self._forms: dict[tuple[str, bool, str, bool], str] = {}  # few, and very many nodes
         self.compact = not labeller.show
 
     def line(self, n: int) -> str:
         """A recorded line."""
         plan, looks = self.plan, self.plan.looks(n)
-        label = self._words(n)
         pale = plan.pale(n)
+        label = self._words(n)
+        small = self.merged and self.compact and looks in ("op", "derivative")
+        circle = label.title[0].text if small and len(label.title) == 1 else ""
+        rounded = self.merged and plan.line(n).op in NONLINEAR and looks != "derivative"
         values = {"id": f"node-n{n}", "class": looks, "label": self.label(label, pale)}
-        values |= self.theme.nodes[looks]
-        if self.style == "merged" and self.compact and looks in ("op", "derivative"):
-            values |= _circle(label.title[0].text) if len(label.title) == 1 else {}
-        elif self.style == "merged" and plan.line(n).op in NONLINEAR and looks != "derivative":
-            values["style"] = "filled,rounded"
-        values |= self._place(n) | (self.theme.pale if pale else {})
-        return f"n{n}" + attributes(**values, tooltip=self.labeller.tooltip(n))
+        last = self._place(n) | {"tooltip": self.labeller.tooltip(n)}
+        form = self._form(looks, rounded and not circle, circle, pale)
+        return f"n{n} [{pairs(values)} {form} {pairs(last)}]"
 
     def is_parted(self, n: int) -> bool:
         """Whether the operation of a line stands in a circle of its own."""
         line = self.plan.line(n)
-        return self.style != "merged" and line.op is not None and not isinstance(line, Box)
+        return not self.merged and line.op is not None and not isinstance(line, Box)
 
     def head(self, n: int) -> str:
         """Where the arrows of a line's arguments end."""
@@ -67,6 +67,19 @@ class Nodes:
         values |= _circle(symbol) | self._place(n)
         values |= self.theme.pale if self.plan.pale(n) else {}
         return f"op_n{n}" + attributes(**values)
+
+    def _form(self, looks: str, rounded: bool, circle: str, pale: bool) -> str:
+        """The attributes for colours, shape and border."""
+        key = looks, rounded, circle, pale
+        if key in self._forms:
+            return self._forms[key]
+        values = dict(self.theme.nodes[looks])
+        if circle:
+            values |= _circle(circle)
+        elif rounded:
+            values["style"] = "filled,rounded"
+        self._forms[key] = pairs(values | (self.theme.pale if pale else {}))
+        return self._forms[key]
 
     def _words(self, n: int) -> Label:
         if self.style == "record" and not isinstance(self.plan.line(n), Box):
