@@ -44,7 +44,7 @@ def test_folded_and_rolled_graphs_are_written_with_what_they_left_out(way):
         for fold, other in zip(graph.folds, again.folds, strict=True):
             assert (fold.lines, fold.edges, fold.stands) == (other.lines, other.edges, other.stands)
             assert fold.recurrences == other.recurrences
-            for state, _ in fold.recurrences:
+            for state, _, _ in fold.recurrences:
                 np.testing.assert_array_equal(again.step_norms(state), graph.step_norms(state))
 
 

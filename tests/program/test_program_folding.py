@@ -99,9 +99,9 @@ def test_a_rolled_lstm_is_one_step_whose_states_recur():
     rolled = graph.roll()
     (fold,) = rolled.folds
     assert fold.rolled and len(fold.ts) == 100
-    names = [(rolled.nodes[a].name, rolled.nodes[b].op) for a, b in fold.recurrences]
+    names = [(rolled.nodes[a].name, rolled.nodes[b].op) for a, b, _ in fold.recurrences]
     assert names == [("c", "previous"), ("h", "previous")]
-    initial = [rolled.nodes[k].op for _, b in fold.recurrences for k in rolled.nodes[b].inputs]
+    initial = [rolled.nodes[k].op for _, b, _ in fold.recurrences for k in rolled.nodes[b].inputs]
     assert initial == ["getitem", "getitem"]  # c0[0] and h0[0]
     states = [line for line in graph.nodes if line.name == "h"]
     full = graph.gradients().lines

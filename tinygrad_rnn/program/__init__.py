@@ -8,5 +8,5 @@ Its files, in the order in which they are read: `lines.py` (what a line is), `va
 from .costs import Summary
 from .folding import Fold
 from .lines import MOVEMENTS, Edge, Gradients, Line, short, step_scope
-from .loops import Loop
+from .loops import Loop, in_steps
 from .value import Graph

@@ -47,6 +47,8 @@ class Places:
         numbers: the line number of each place.
         tokens: equal for lines that are the same operation on the same shapes.
         home: equal for neighbouring lines of the same time step; -1 outside of all.
+        begins: whether a time step of the scope begins here, or after lines outside of all.
+        until_step: how many such lines there are before it.
     """
 
     def __init__(self, lines: Sequence[Line], cuts: Mapping[int, int | None]) -> None:
@@ -72,6 +74,7 @@ class Places:
             [scopes.setdefault(step_scope(line.scope), len(scopes)) for line in made],
             dtype=np.int64,
         )
+        self.begins, self.until_step = self._beginnings()
 
     def __len__(self) -> int:
         return len(self.numbers)
@@ -88,6 +91,16 @@ class Places:
             of_leaves[np.where(is_leaf, -1 - self.sources, 0)],
             self.tokens[np.where(is_leaf, 0, self.sources)],
         )
+
+    def _beginnings(self) -> tuple[Array, Array]:
+        here = np.arange(len(self))
+        inside = self.home >= 0
+        following = np.minimum.accumulate(np.where(inside, here, len(self))[::-1])[::-1]
+        before = np.maximum.accumulate(np.where(inside, here, -1))
+        before = np.concatenate([[-1], before[:-1]]).astype(np.int64)
+        home = np.append(self.home, -1)  # of places -1 and len(self), which are none
+        begins = (following < len(self)) & (home[following] != home[before])
+        return begins, np.where(begins, following - here, 0)
 
     def operands(self, p: int, start: int, stop: int) -> Operands:
         """The operands of the lines start ... stop - 1 beside those of the lines p later."""

@@ -238,7 +238,9 @@ def _fold_in(part: dict[str, Any], count: int) -> Fold:
         _number(part["first"], len(ts)), _number(part["last"], len(ts)),
         int(part["lines"]), int(part["edges"]),
         tuple(_number(n, count) for n in part["stands"]),
-        tuple((_number(a, count), _number(b, count)) for a, b in part["recurrences"]), {},
+        tuple((_number(a, count), _number(b, count), int(k)) for a, b, k in part["recurrences"]),
+        tuple(_number(n, count) for n in part["own"]),
+        tuple((_number(n, count), int(k)) for n, k in part["gathered"]), {},
     )  # fmt: skip
 
 

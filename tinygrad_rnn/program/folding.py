@@ -17,9 +17,8 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from ..arraylike import Array
-from ..modes import Step
-from .lines import FOLDED, PREVIOUS, Gradients, Line, Scope
-from .loops import LEAST, Loop
+from .lines import FOLDED, PREVIOUS, Gradients, Line
+from .loops import LEAST, Loop, in_steps
 
 
 @dataclass(frozen=True)
@@ -32,7 +31,9 @@ class Fold:
         first, last: the steps ts[first] ... ts[last] were left out.
         lines, edges: how many of the recorded program went with them.
         stands: the lines that stand for what was left out.
-        recurrences: (state, where it enters the next step), for a rolled step.
+        recurrences: for a rolled step, (state, where it enters, how many steps later).
+        own: the leaves that a rolled step takes in place of others at other steps: x_t.
+        gathered: the arguments (line, argument) that stand for those of all steps.
         columns: for each line that is left of the last step, the recorded ones, step by step.
     """
 
@@ -44,7 +45,9 @@ class Fold:
     lines: int
     edges: int
     stands: tuple[int, ...]
-    recurrences: tuple[tuple[int, int], ...]
+    recurrences: tuple[tuple[int, int, int], ...]
+    own: tuple[int, ...]
+    gathered: tuple[tuple[int, int], ...]
     columns: Mapping[int, tuple[int, ...]] = field(repr=False)
 
     @property
@@ -133,7 +136,7 @@ class _Thinner:
         keep: Callable[[Loop], Array],
         op: str,
     ) -> None:
-        self.lines, self.ends, self.loops, self.op = lines, ends, loops, op
+        self.lines, self.ends, self.loops, self.op = in_steps(lines, loops), ends, loops, op
         self.place: dict[int, tuple[int, int, int]] = {}
         for i, loop in enumerate(loops):
             for k, step in enumerate(loop.steps.tolist()):
@@ -143,6 +146,7 @@ class _Thinner:
             self.kept.append(self._in_step(loop, keep(loop)))
         self.stands: dict[int, list[int]] = {}
         self.inputs: dict[int, list[tuple[int, int]]] = {}
+        self.gathered: dict[tuple[int, int], int] = {}
 
     def _in_step(self, loop: Loop, kept: Array) -> Array:
         """A loop that goes along with an earlier one keeps the steps that take from kept ones."""
@@ -200,6 +204,8 @@ class _Thinner:
             many = self._many(n, argument)
             if self._gone(source) or many > 1:
                 last = argument + many - 1
+                if many > 1:
+                    self.gathered[n, len(pairs)] = self.place[source][0]
                 source = self._instead(inputs[last] if many > 1 else source, n)
                 argument = last
             pairs.append((source, argument))
@@ -265,25 +271,15 @@ class _Thinner:
 
     # ------------------------------------------------------------ the lines that are left
     def _line(self, n: int, number: int, inputs: tuple[int, ...]) -> Line:
-        line, scope = self.lines[n], self._scope(n)
+        line = self.lines[n]
         if n not in self.stands:
-            return replace(line, number=number, inputs=inputs, scope=scope)
-        i, _, _ = self.place[n]
+            return replace(line, number=number, inputs=inputs)
+        i, _, j = self.place[n]
         attrs = {"steps": int((~self.kept[i]).sum())}
+        scope = line.scope
         if self.op == PREVIOUS:  # it stands in the step that it enters
-            scope = self._scope(int(self.loops[i].steps[-1, 0]))
+            scope = self.lines[int(self.loops[i].steps[-1, j])].scope
         return Line(number, self.op, inputs, attrs, scope, line.value, None, line.name, "folded")
-
-    def _scope(self, n: int) -> Scope:
-        """A step of a loop without scopes gets a time step, if it is more than one operation."""
-        scope = self.lines[n].scope
-        if n not in self.place:
-            return scope
-        i, k, _ = self.place[n]
-        loop = self.loops[i]
-        if loop.scoped or loop.period == 1 or not loop.carried:
-            return scope
-        return (*scope, Step(loop.ts[k]))
 
     def _users_left_out(self, alive: set[int]) -> dict[int, list[tuple[int, int]]]:
         """For each line that goes into what is left out, the edges by which it does."""
@@ -307,17 +303,32 @@ class _Thinner:
                 continue
             stands = [n for n in sorted(self.stands) if n in alive and self.place[n][0] == i]
             last = loop.steps[-1].tolist()
-            recurrences = [(last[self.place[n][2]], n) for n in stands] * (self.op == PREVIOUS)
+            rolled = self.op == PREVIOUS
+            states = [
+                (last[j], n, len(loop) - 1 - k) for n in stands for _, k, j in [self.place[n]]
+            ]
+            columns = zip(last, loop.steps.T.tolist())
             folds.append(
                 Fold(
-                    self.op == PREVIOUS, loop.path, loop.ts, int(away[0]), int(away[-1]),
-                    lines[i], edges[i], tuple(numbers[n] for n in stands),
-                    tuple((numbers[a], numbers[b]) for a, b in recurrences if a in numbers),
-                    {numbers[n]: tuple(loop.steps[:, j].tolist())
-                     for j, n in enumerate(last) if n in alive},
+                    rolled, loop.path, loop.ts, int(away[0]), int(away[-1]), lines[i], edges[i],
+                    tuple(numbers[n] for n in stands),
+                    tuple((numbers[a], numbers[b], lag) for a, b, lag in states if rolled),
+                    tuple(numbers[n] for n in self._own(loop) if n in numbers and rolled),
+                    tuple((numbers[n], k) for (n, k), j in self.gathered.items() if i == j),
+                    {numbers[n]: tuple(column) for n, column in columns if n in alive},
                 )
             )  # fmt: skip
         return folds
+
+    def _own(self, loop: Loop) -> list[int]:
+        """The leaves of the last step that are others in the first."""
+        pairs = zip(loop.steps[0].tolist(), loop.steps[-1].tolist())
+        return [
+            y
+            for a, b in pairs
+            for x, y in zip(self.lines[a].inputs, self.lines[b].inputs)
+            if x != y and self.lines[x].op is None and self.lines[y].op is None
+        ]
 
     def _counts(self, alive: set[int]) -> tuple[list[int], list[int]]:
         """How many lines and edges went with the steps of each loop."""

@@ -10,15 +10,16 @@ Read next: `folding.py`, which leaves most of the steps out; `differences.py`, w
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import takewhile
 
 import numpy as np
 
 from ..arraylike import Array
+from ..modes import Step
 from .alike import Places
-from .lines import Line
+from .lines import Line, step_scope
 
 LEAST = 3  # steps; two stretches that are alike may be a coincidence
 
@@ -65,6 +66,29 @@ def find_loops(lines: Sequence[Line], cuts: Mapping[int, int | None]) -> list[Lo
         runs += fresh
     runs.sort(key=lambda run: run.start)
     return [_loop(lines, places, run) for run in runs]
+
+
+def in_steps(lines: Sequence[Line], loops: Sequence[Loop]) -> list[Line]:
+    """The same lines, where those of a step have its time step in their scope.
+
+    A loop without scopes gets them. In one with scopes, what was made of a step's results right
+    after it, outside of its scope, belongs to that step: its loss, as a rule.
+    """
+    found = list(lines)
+    for loop in loops:
+        if not loop.carried or loop.period == 1:
+            continue
+        for t, step in zip(loop.ts, loop.steps.tolist()):
+            scopes = (step_scope(lines[n].scope) for n in step)
+            scope = next((scope for scope in scopes if scope is not None), None)
+            inside: set[int] = set()
+            for n in step:
+                line = lines[n]
+                if scope is None or (line.t is None and not inside.isdisjoint(line.inputs)):
+                    found[n] = replace(line, scope=(*(scope or (Step(t),)), *line.scope))
+                if found[n].t is not None:
+                    inside.add(n)
+    return found
 
 
 # ---------------------------------------------------------------- the search
@@ -194,14 +218,14 @@ def _aligned(
     starts = starts[stop - starts >= LEAST * p]
     if not len(starts):
         return None
-    home, before = places.home, np.maximum(starts - 1, 0)
-    marked = (home[starts] >= 0) & (home[starts] != home[before])
-    marked &= home[starts + p] != home[starts + p - 1]
+    marked = places.begins[starts] & places.begins[starts + p]
     width = _crossing(places, base + c, stop)[starts + p - (base + c)]
-    start = int(starts[np.lexsort((starts, width, -((stop - starts) // p), ~marked))[0]])
+    count = (stop - starts) // p
+    order = np.lexsort((starts, places.until_step[starts], width, -count, ~marked))
+    start = int(starts[order[0]])
     run = _Run(p, start, (stop - start) // p)
-    count = _one_to_one(places, run)
-    return _Run(p, start, count) if count >= LEAST else None
+    steps = _one_to_one(places, run)
+    return _Run(p, start, steps) if steps >= LEAST else None
 
 
 def _crossing(places: Places, start: int, stop: int) -> Array:
@@ -260,7 +284,10 @@ def _goes_along(places: Places, others: list[_Run], run: _Run) -> bool:
 
 def _loop(lines: Sequence[Line], places: Places, run: _Run) -> Loop:
     steps = places.numbers[run.start : run.stop].reshape(run.count, run.p)
-    ts = [t for n in steps[:, 0].tolist() if (t := lines[n].t) is not None]
+    scopes = [
+        next((t for n in step if (t := lines[n].t) is not None), None) for step in steps.tolist()
+    ]
+    ts = [t for t in scopes if t is not None]
     scoped = len(set(ts)) == run.count
     names = ts if scoped else range(1, run.count + 1)
     path = _common([lines[n].path for n in steps[0].tolist()])

@@ -341,7 +341,7 @@ class Graph:
         norms: dict[int, list[float]] = {}
         if found is not None and self._norms is not None:
             for fold in self.folds:
-                states = {state for state, _ in fold.recurrences}
+                states = {state for state, _, _ in fold.recurrences}
                 norms |= {n: list(self._norms(n, seed) or ()) for n in states}
         return written(
             Contents(
