@@ -113,7 +113,10 @@ def _drawing(graph: Graph, options: Options, max_nodes: int, seed: Any) -> Drawi
 def _graph(outputs: Tensor | Graph | Sequence[Tensor]) -> Graph:
     if isinstance(outputs, Graph):
         return outputs
-    return Graph(outputs) if isinstance(outputs, Tensor) else Graph(*outputs)
+    several = (outputs,) if isinstance(outputs, Tensor) else tuple(outputs)
+    if not several:
+        raise ValueError("there is nothing to draw: give a Tensor, several, or a Graph")
+    return Graph(*several)
 
 
 def _backward(plan: Plan, labeller: Labeller, options: Options) -> BackwardArrows:

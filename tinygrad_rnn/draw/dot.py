@@ -19,10 +19,12 @@ from .nodes import Nodes, dot_name
 from .plan import Plan
 from .references import Edge, Handover, Reference
 from .states import Belt
-from .steps import TimeStep
+from .steps import TimeStep, titles
 from .theme import Theme
 
-FONT = "Helvetica,Arial,sans-serif"  # the last one is for browsers without the others
+# The last one is for browsers without the others. The WebAssembly build knows the widths of single
+# fonts only, and takes those of a narrower one for such a list.
+FONTS = "Helvetica,Arial,sans-serif"
 
 _HINT = attributes(style="invis")
 _LOOSE = attributes(style="invis", weight="0", minlen="0")
@@ -92,10 +94,9 @@ class _Writer:
         yield from self._lines(by_home.get(None, []))
         yield from map(nodes.reference, plan.starts.values())
         yield from map(nodes.reference, self.references.get(None, []))
-        several = len({step.path for step in plan.steps}) > 1
-        for step in plan.steps:
+        for step, title in zip(plan.steps, titles(plan.steps), strict=True):
             if step.members:  # a focus may leave none
-                yield from self._step(step, by_home.get(step.number, []), several)
+                yield from self._step(step, by_home.get(step.number, []), title)
         if plan.table:
             yield nodes.table()
         yield from self._belts()
@@ -113,19 +114,20 @@ class _Writer:
         yield "}"
 
     def _defaults(self) -> Iterator[str]:
+        font = FONTS if self.nodes.rich else FONTS.partition(",")[0]
         yield "graph" + attributes(
-            rankdir=self.rankdir, ordering="in", fontname=FONT, fontsize="12", pad="0.15",
+            rankdir=self.rankdir, ordering="in", fontname=font, fontsize="12", pad="0.15",
             bgcolor=self.theme.background, nodesep="0.10", ranksep="0.22", outputorder="edgesfirst",
         )  # fmt: skip
         yield "node" + attributes(
-            shape="box", style="filled", fontname=FONT, fontsize="11", margin="0.05,0.03",
+            shape="box", style="filled", fontname=font, fontsize="11", margin="0.05,0.03",
             height="0.22", width="0.22", penwidth="1", fontcolor=self.theme.text,
         )  # fmt: skip
         yield "edge" + attributes(
             color=self.theme.edge,
             arrowsize="0.55",
             penwidth="1",
-            fontname=FONT,
+            fontname=font,
             fontsize="8",
         )
 
@@ -145,15 +147,15 @@ class _Writer:
             if step.previous is None and len(outside) > 1:
                 yield f"{{rank=same; {' -> '.join(outside)}{_HINT}}}"
 
-    def _step(self, step: TimeStep, lines: list[int], several: bool) -> Iterator[str]:
-        """The box of one step. `several`: there are other chains, so it says which it is in."""
+    def _step(self, step: TimeStep, lines: list[int], title: str) -> Iterator[str]:
+        """The box of one step."""
         states, nodes = self.plan.states, self.nodes
         belts = states.belts[step.number]
         exits = [n for n in lines if n in states.exits]
         references = self.references.get(step.number, [])
         yield f"subgraph cluster_s{step.number} {{"
         yield "graph" + attributes(
-            id=f"step-s{step.number}", **{"class": "step"}, label=self._title(step, several),
+            id=f"step-s{step.number}", **{"class": "step"}, label=self._title(title),
             labeljust="l", labelloc="t", fontsize="12", margin="7", **self._frame(step),
         )  # fmt: skip
         for belt in belts:
@@ -178,8 +180,7 @@ class _Writer:
             frame |= {"style": "rounded,dotted", "color": self.theme.gradient}
         return frame
 
-    def _title(self, step: TimeStep, several: bool) -> str:
-        title = f"{step.path[-1]}: t = {step.t}" if several and step.path else f"t = {step.t}"
+    def _title(self, title: str) -> str:
         return Quoted(f"<<B>{rich_text(title)}</B>>") if self.nodes.rich else title
 
     # ------------------------------------------------------------ edges

@@ -18,6 +18,7 @@ from .labels import Label, Labeller
 from .nodes import dot_name, plain_title
 from .plan import Plan
 from .references import Edge
+from .steps import titles
 from .theme import LIGHT
 
 _TAME = re.compile(r"[^\w .,:=+|∇·×−–→Σₜ₀₁₂₃₄₅₆₇₈₉₋₊▁▂▃▄▅▆▇█]|_")
@@ -74,8 +75,10 @@ class _Flowchart:
             )
         yield f"flowchart {rankdir}"
         yield from self._inside(None, by_home.get(None, []), "  ")
-        for step in plan.steps:
-            yield f'  subgraph s{step.number}["t = {step.t}"]'
+        for step, title in zip(plan.steps, titles(plan.steps), strict=True):
+            if not step.members:
+                continue
+            yield f'  subgraph s{step.number}["{mermaid_words(title)}"]'
             yield from self._inside(step.number, by_home.get(step.number, []), "    ")
             yield "  end"
         yield from (self._shared(n) for n in plan.table if self._is_taken(n))

@@ -53,6 +53,25 @@ def step_scope(scope: Scope) -> Scope | None:
     return None
 
 
+def titles(steps: list[TimeStep]) -> list[str]:
+    """What is written over each box: its step, and its chain where there are several.
+
+    >>> paths = ("Net", "encoder"), ("Net", "decoder")
+    >>> titles([TimeStep(k, (*path, Step(3))) for k, path in enumerate(paths)])
+    ['encoder: t = 3', 'decoder: t = 3']
+    """
+    paths = list(dict.fromkeys(step.path for step in steps))
+    shared = 0
+    while len(paths) > 1 and all(path[: shared + 1] == paths[0][: shared + 1] for path in paths):
+        shared += 1
+    names = {path: " / ".join(map(str, path[shared:])) for path in paths if len(paths) > 1}
+    chains = [names.get(step.path) for step in steps]
+    return [
+        f"{chain}: t = {step.t}" if chain else f"t = {step.t}"
+        for step, chain in zip(steps, chains, strict=True)
+    ]
+
+
 def time_steps(graph: Contracted) -> tuple[list[TimeStep], list[int | None]]:
     """The steps in the order they ran, and for every line the number of its step, or None."""
     steps: list[TimeStep] = []
