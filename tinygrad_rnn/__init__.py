@@ -11,6 +11,7 @@ from .check import Report, gradcheck
 from .compiled import compile
 from .derivatives import hessian, hvp, jacobian, jvp, vjp
 from .draw import Drawing, draw
+from .draw.page import Page, step_through
 from .functional import (
     clip,
     concatenate,
