@@ -18,6 +18,7 @@ import numpy as np
 
 from ..arraylike import Array
 from .compare import compare, digits, on, one, scales
+from .exact import exact
 from .oracle import RICHARDSON, Trial, richardson
 from .report import Report, Result
 from .rounding import Rounding
@@ -76,27 +77,34 @@ def _look_closer(
     """Decide whether the difference is a mistake; if it is, say where and of what size."""
     trial = rounding.trial
     search = Search(trial, r.index, rounding)
-    j = search.wrong_entry(failed)
+    true = exact(trial, r.index)
+    j = search.suspected(true)
+    if j is None:
+        j = search.wrong_entry(failed)
     if j is not None and _oracle_is_wrong(trial, r.index, j):
         r.notes.append(ORACLE)
         _judge(Rounding(trial._replace(oracle=RICHARDSON)), r, rng)
         return
     r.notes += search.notes(r.name)
     if j is not None:
-        _condemn(trial, r, j, search)
+        _condemn(trial, r, j, search, true)
     elif overcounted := search.kinks.overcounted_tie():
         r.fail("direction", overcounted)
     elif search.decided:
         r.verdict = "right"
 
 
-def _condemn(trial: Trial, r: Result, j: int, search: Search) -> None:
+def _condemn(trial: Trial, r: Result, j: int, search: Search, exactly: Array | None) -> None:
     """Stages 5 and 6: all entries if they are few, the worst, and the grade."""
     i, mine = r.index, trial.gradients[r.index].ravel()
-    entries = np.flatnonzero(trial.setting.free(i)) if mine.size <= MANY else np.array([j])
+    few = mine.size <= MANY
+    entries = np.flatnonzero(trial.setting.free(i)) if few else np.array([j])
     true = np.full(mine.size, np.nan)
-    for k in entries:
-        true[k] = trial.v @ trial.slope(i, one(r.shape, k)).values
+    if exactly is not None:
+        true[entries] = exactly.ravel()[entries]
+    else:
+        for k in entries:
+            true[k] = trial.v @ trial.slope(i, one(r.shape, k)).values
     off = np.abs(true - mine)
     j = search.worst(j, entries[np.argsort(-off[entries])][:TRIED])
     part = next(part for part in scales(trial, i) if j in part)
@@ -105,8 +113,6 @@ def _condemn(trial: Trial, r: Result, j: int, search: Search) -> None:
     r.digits = digits(float(np.max(off[part])), float(largest))
     r.true = true.reshape(r.shape)
     r.worst = tuple(int(n) for n in np.unravel_index(j, r.shape))
-    # Stage 7, the diagnosis, belongs here: `trial` holds f and its inputs, `r` yours and true. Its
-    # sentence, where it finds one, takes the place of the grade's.
     r.fail("direction", grade(r.digits))
     r.smallest = _smallest_case(trial, r, j)
 

@@ -5,6 +5,7 @@
 3. linearity: the gradient is linear in the gradient that arrives
 4. direction: one random direction for each input
 5. localise: which entry, if that failed; 6. grade: what an error of that size usually is
+7. diagnose: what was done wrong
 
 Read next: `subject.py`, `oracle.py`.
 """
@@ -13,7 +14,7 @@ from __future__ import annotations
 
 import inspect
 import operator
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -23,6 +24,7 @@ from ..arraylike import raw
 from ..tensor import Tensor
 from .compare import digits
 from .contract import contract, linearity
+from .diagnose.answer import diagnose as explain
 from .direction import direction
 from .oracle import choose
 from .report import Report, Result
@@ -41,6 +43,8 @@ def gradcheck(
     seed: int = 0,
     names: Sequence[str] | None = None,
     may_share: bool = False,
+    cases: Callable[[int], Sequence[Any]] | None = None,
+    diagnose: bool = True,
 ) -> Report:
     """Compare the gradient of f with the truth at these inputs, for a random dL/dy.
 
@@ -63,6 +67,10 @@ def gradcheck(
             For a module, pass its parameters' arrays as inputs, under their paths, and let f call
             `nn.functional_call`.
         may_share: allow the backward of a pair to return g, an input, or one array twice.
+        cases: `cases(k)` gives the inputs of the k-th further case for the diagnosis; by default
+            these inputs are resized and drawn anew.
+        diagnose: say what is wrong with a gradient that is (`report.diagnosis`); a right one pays
+            nothing for it.
 
     Returns:
         a `Report`: true if all is right (false also if something could not be compared: on very
@@ -102,11 +110,13 @@ def gradcheck(
         report.order = 2
         if report and sum(r.yours.size for r in report.results if r.yours is not None):
             _second_order(setting, subject, report)
+    if diagnose and report.stage is not None and report.order == 1:
+        report.diagnosis = explain(setting, report, cases)
     return report
 
 
 def _stages(setting: Setting, seed: int, may_share: bool) -> Report:
-    """Stages 1 to 6, up to the first that fails."""
+    """Stages 1 to 6, up to the first that fails; 7 comes after them."""
     rng = np.random.default_rng([seed, STREAM])
     v = rng.standard_normal(setting.y.size)
     results = [Result(setting.names[i], setting.inputs[i].shape, i) for i in setting.checked]

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ..arraylike import Array
+from .diagnose.diagnosis import Diagnosis
 
 STAGES = ("setting", "contract", "linearity", "direction")
 
@@ -81,6 +82,7 @@ class Report:
         oracle: where the truth came from, and how well it sees.
         problems: (stage, sentence) of what is wrong and belongs to no single input.
         notes: what does not change the verdict but should be known.
+        diagnosis: why a gradient is wrong, and how sure that is; None where none is.
     """
 
     function: str
@@ -90,6 +92,7 @@ class Report:
     order: int = 1
     problems: list[tuple[str, str]] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    diagnosis: Diagnosis | None = None
 
     @property
     def stage(self) -> str | None:

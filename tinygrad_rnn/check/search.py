@@ -75,6 +75,15 @@ class Search:
                 self.kinks.excuse(int(k))
         return j
 
+    def suspected(self, true: Array | None) -> int | None:
+        """The entry that is furthest from a gradient that was found otherwise, if it is wrong."""
+        if true is None or not true.size:
+            return None
+        off = np.abs(true - self.trial.gradients[self.i]) * self.trial.setting.free(self.i)
+        j = int(np.argmax(off))
+        large = off.flat[j] > 1e-6 * np.max(np.abs(true))
+        return j if large and self._looks_wrong(one(self.shape, j)) else None
+
     def _among(self, parts: list[Array]) -> int | None:
         """Halve what looks wrong, the larger error first."""
         for _ in range(STEPS):

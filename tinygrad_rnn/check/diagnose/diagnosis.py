@@ -1,0 +1,67 @@
+"""What a diagnosis says, and how sure it is, in one of four words.
+
+    certain     equal to nine digits in every case, and the only such hypothesis
+    one of k    k hypotheses are: they give the same gradients, and nothing can tell them apart
+    likely      one explains at least 99 % of the squared difference
+    unknown     none does; it says which inputs, steps and rows are wrong, and nothing more
+
+Read next: `../report.py`, which prints it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from .program import Edge, Program
+from .time_table import TimeTable
+
+CERTAIN, LIKELY, UNKNOWN = "certain", "likely", "unknown"
+
+
+@dataclass
+class Diagnosis:
+    """Why a gradient is wrong.
+
+    Attributes:
+        word: "certain", "one of 3" (k hypotheses), "likely" or "unknown".
+        sentence: what was done wrong; for "unknown", what is known.
+        family: "contract", "shape", "global", "cotangent", "edge weight", "local rule", "wrong
+            value", "everywhere", "time table" or "pairs"; "" for "unknown".
+        alternatives: the other hypotheses that give the same gradients.
+        cases: how many random cases they were compared in.
+        edges: the edges (line, argument) of the forward's graph that are at fault.
+        table: how a recurrent weight's gradient is put together of its steps; None without one.
+    """
+
+    word: str
+    sentence: str
+    family: str = ""
+    alternatives: list[str] = field(default_factory=list)
+    cases: int = 1
+    edges: tuple[Edge, ...] = ()
+    program: Program | None = field(default=None, repr=False)
+    table: TimeTable | None = None
+
+    @property
+    def k(self) -> int:
+        return 0 if self.word == UNKNOWN else 1 + len(self.alternatives)
+
+    def __str__(self) -> str:
+        lines = [f"{self.word}: {self.sentence}"]
+        lines += [f"  or: {other}" for other in self.alternatives]
+        if self.table is not None:
+            lines.append(str(self.table))
+        return "\n".join(lines)
+
+    def json(self) -> dict[str, Any]:
+        """As plain data."""
+        return {
+            "word": self.word,
+            "sentence": self.sentence,
+            "family": self.family,
+            "alternatives": list(self.alternatives),
+            "cases": self.cases,
+            "edges": [list(edge) for edge in self.edges],
+            "table": None if self.table is None else self.table.json(),
+        }

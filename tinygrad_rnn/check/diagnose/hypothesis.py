@@ -1,0 +1,100 @@
+"""A mistake that might have been made: a sentence, and the gradient that it would give in any case.
+
+A hypothesis holds if that gradient is yours, to nine digits, in every case. What it says about the
+inputs that are right already decides how it is put: a rule that is wrong for dW alone says so.
+
+Read next: `whole.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from ...arraylike import Array
+from .case import Case, same
+from .program import Changes, Edge, Program
+
+Gradients = dict[int, Array]
+
+
+@dataclass(frozen=True)
+class Hypothesis:
+    """Attributes:
+
+    family, sentence: what kind of mistake, and which.
+    supposed: the gradients it would give in a case; None where it cannot be made there.
+    edges: the edges at fault, in the first case's program.
+    key: the same for two that say the same; by default the sentence.
+    about: the inputs whose gradient it explains; `everywhere`: no other would change by it.
+    """
+
+    family: str
+    sentence: str
+    supposed: Callable[[Case], Gradients | None]
+    edges: tuple[Edge, ...] = ()
+    key: object = None
+    about: tuple[int, ...] = ()
+    everywhere: bool = True
+
+
+def holds(hypothesis: Hypothesis, cases: Sequence[Case], among: Sequence[int]) -> Hypothesis | None:
+    """The hypothesis, if it gives your gradients of these inputs in every case."""
+    everywhere = True
+    for case in cases:
+        supposed = _supposed(hypothesis, case)
+        if supposed is None or not all(same(case.yours[i], supposed[i]) for i in among):
+            return None
+        everywhere = everywhere and all(same(case.yours[i], g) for i, g in supposed.items())
+    return replace(hypothesis, about=tuple(among), everywhere=everywhere)
+
+
+def _supposed(hypothesis: Hypothesis, case: Case) -> Gradients | None:
+    try:
+        with np.errstate(all="ignore"):
+            return hypothesis.supposed(case)
+    except (ValueError, IndexError, TypeError, StopIteration):  # it does not exist here
+        return None
+
+
+def share_explained(hypothesis: Hypothesis, case: Case) -> float:
+    """How much of the squared difference between yours and the truth it explains."""
+    supposed = _supposed(hypothesis, case)
+    if supposed is None or any(case.yours[i].shape != supposed[i].shape for i in case.wrong):
+        return 0.0
+    left = sum(float(np.sum((case.yours[i] - supposed[i]) ** 2)) for i in case.wrong)
+    all_of_it = sum(float(np.sum((case.yours[i] - case.true[i]) ** 2)) for i in case.wrong)
+    return 1 - left / all_of_it if all_of_it else 0.0
+
+
+def by_changes(
+    family: str, sentence: str, made: Callable[[Program], Changes | None], case: Case
+) -> Hypothesis:
+    """A hypothesis of changed rules; `case` is the first."""
+
+    def supposed(there: Case) -> Gradients | None:
+        if there.program is None:
+            return None
+        changes = made(there.program)
+        return None if changes is None else there.supposed(changes)
+
+    assert case.program is not None
+    changes = made(case.program) or Changes()
+    edges = (*changes.rules, *changes.borrowed)
+    edges += tuple((n, i) for n in changes.skips for i, _ in case.program.lines[n].live)
+    return Hypothesis(family, sentence, supposed, edges)
+
+
+def by_cotangents(
+    sentence: str, change: Callable[[list[Array]], Sequence[Array]], family: str = "cotangent"
+) -> Hypothesis:
+    """A hypothesis about dL/dy: the true gradient, for another one."""
+
+    def supposed(case: Case) -> Gradients | None:
+        changed = [np.asarray(g) for g in change([g.copy() for g in case.arriving])]
+        shapes = [g.shape for g in case.arriving]
+        return case.truth(changed) if [g.shape for g in changed] == shapes else None
+
+    return Hypothesis(family, sentence, supposed)

@@ -1,0 +1,349 @@
+"""A mistake in one place of the program, in a form that can be made again in another case.
+
+The place is a role (the same line of the forward in every time step) and an argument; the steps
+are all, or one, counted from either end. `Mistake.changes` makes it in a program, `say` puts it
+into words.
+
+Read next: `field.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from ...arraylike import Array
+from .compounds import compounds, of_compound
+from .movements import of_broadcasting, of_movement
+from .program import Changes, Edge, Line, Program
+from .recording import Place
+from .slopes import KNOWN, Alternative, of_arithmetic, of_function
+from .values import openings
+from .words import edge_text, formula, name_of, number
+
+WHOLE = -1  # the "argument" of a mistake in a known function of several lines
+
+
+@dataclass(frozen=True)
+class Mistake:
+    """One wrong rule.
+
+    Attributes:
+        role, arg: the edge, in every program of this forward; `arg` is WHOLE for a compound.
+        kind: at an edge "weight", "only" (of all uses of the source), "rule", "value" or "gradient";
+            of a whole line "line" (its gradient, times a weight), "exchanged" (its two operands) or
+            "blocks" (the parts that it is cut into, in another order).
+        what: the weight, the rule's key, (opening, the value's slot), the line's slot, the order.
+        steps: "all"; or ("from start", k), ("from end", k); or ("but start", k), ("but end", k).
+    """
+
+    family: str
+    role: Place
+    arg: int
+    kind: str
+    what: Any
+    steps: Any = "all"
+
+    def at(self, steps: Any) -> Mistake:
+        return replace(self, steps=steps)
+
+    # ------------------------------------------------------------ where
+    def lines(self, program: Program) -> list[Line]:
+        """The lines of the program in which it is made."""
+        lines = [program.lines[n] for n in program.roles.get(self.role, [])]
+        if self.steps == "all" or not lines:
+            return lines
+        end, k = self.steps
+        ordered = lines if end.endswith("start") else lines[::-1]
+        chosen = ordered[k : k + 1]
+        return [m for m in lines if (m in chosen) == end.startswith("from")]
+
+    def edges(self, program: Program) -> list[Edge]:
+        """The edges at fault, for a drawing."""
+        if self.arg != WHOLE:
+            return [(line.number, self.arg) for line in self.lines(program)]
+        return [(line.number, i) for line in self.lines(program) for i, _ in line.live]
+
+    # ------------------------------------------------------------ in a program
+    def changes(self, program: Program) -> Changes | None:
+        """What it does to a walk over a program; None where it cannot be made."""
+        total = Changes()
+        made = False
+        for line in self.lines(program):
+            change = self._change(program, line)
+            if change is not None:
+                total, made = total | change, True
+        return total if made else None
+
+    def _change(self, program: Program, line: Line) -> Changes | None:
+        if self.arg == WHOLE:
+            return self._change_of_line(program, line)
+        edge = line.number, self.arg
+        if self.arg not in [i for i, _ in line.live]:
+            return None
+        if self.kind == "weight":
+            return Changes({edge: _weighted(program, line, self.arg, self.what)})
+        if self.kind == "only":
+            source = line.args[self.arg]
+            others = [use for use in program.uses[source] if use != edge]
+            return Changes({use: _nothing for use in others})
+        if self.kind == "rule":
+            alternative = next(
+                (a for a in alternatives(program, line, self.arg) if a.key == self.what), None
+            )
+            return None if alternative is None else Changes({edge: alternative.rule})
+        if self.kind == "gradient":
+            n = self.what.find(program, line)
+            return None if n is None else Changes(borrowed={edge: n})
+        return self._with_value(program, line)
+
+    def _change_of_line(self, program: Program, line: Line) -> Changes | None:
+        if self.kind == "line":
+            return Changes({(line.number, i): _weighted(program, line, i, self.what)
+                            for i, _ in line.live})  # fmt: skip
+        if self.kind == "exchanged":
+            return exchanged(program, line)
+        if self.kind == "blocks":
+            return reordered(program, line, self.what)
+        for compound in known_functions(program):
+            if compound.number == line.number:
+                for alternative in of_compound(program, compound):
+                    if alternative.key == self.what:
+                        return Changes(skips={line.number: (compound.source, alternative.rule)})
+        return None
+
+    def _with_value(self, program: Program, line: Line) -> Changes | None:
+        key, slot = self.what
+        opening = next((o for o in openings(line, self.arg) if o.key == key), None)
+        n = slot.find(program, line)
+        if opening is None or n is None:
+            return None
+        value = np.asarray(program.lines[n].value)
+        if value.shape != opening.shape:
+            return None
+        return Changes({(line.number, self.arg): lambda g: opening.rule(value, g)})
+
+    # ------------------------------------------------------------ in words
+    def say(self, program: Program) -> str:
+        """The sentence, without where it applies."""
+        lines = self.lines(program)
+        if not lines:
+            return ""
+        line = lines[len(lines) // 2]
+        if self.kind in ("line", "exchanged", "blocks"):
+            return self._said_of_line(program, line)
+        if self.arg == WHOLE:
+            return _said_of_compound(program, line, self.what)
+        path = edge_text(program, line.number, self.arg)
+        if self.kind == "weight":
+            return _said_of_weight(self.what, path)
+        if self.kind == "only":
+            source = name_of(program, line.args[self.arg], line.t)
+            return (
+                f"only the path {path} is there: the other paths to {source} are missing, as by"
+                " = for +="
+            )
+        if self.kind == "rule":
+            found = next(a for a in alternatives(program, line, self.arg) if a.key == self.what)
+            return found.phrase
+        if self.kind == "gradient":
+            return self._said_of_gradient(program, line, path)
+        return self._said_of_value(program, line)
+
+    def _said_of_line(self, program: Program, line: Line) -> str:
+        text = name_of(program, line.number, line.t)
+        if self.kind == "line":
+            what = {0: "missing", -1: "of the wrong sign, minus", 2: "counted twice"}
+            said = what.get(self.what, f"times {number(self.what)}")
+            full = formula(program, line.number)
+            where = "" if full == text else f" (= {full})"
+            return f"all that arrives at {text}{where} is {said}"
+        if self.kind == "exchanged":
+            a, b = (name_of(program, k, line.t) for k in line.args)
+            return (
+                f"the gradients of {a} and {b} in {formula(program, line.number)} are swapped: each"
+                " is multiplied by itself instead of the other"
+            )
+        names = [name_of(program, n, line.t) for n in parts_of(program, line)]
+        order = [names[k] for k in self.what]
+        return (
+            f"the blocks of {text} are joined in another order, {', '.join(order)}; the forward"
+            f" splits it into {', '.join(names)} (gates swapped)"
+        )
+
+    def _said_of_gradient(self, program: Program, line: Line, path: str) -> str:
+        other = self.what.find(program, line)
+        if other is None:
+            return f"the path {path} uses the gradient of another step"
+        mine, theirs = (name_of(program, n, line.t) for n in (line.number, other))
+        between = _between(program, line.number, other)
+        if between:
+            return (
+                f"the derivative of {between} is missing on the path {path}: it uses the gradient"
+                f" of {theirs}, which belongs after it, for that of {mine}"
+            )
+        return (
+            f"the path {path} uses the gradient of another value, {theirs}, instead of the one of"
+            f" {mine}: they are mixed up"
+        )
+
+    def _said_of_value(self, program: Program, line: Line) -> str:
+        key, slot = self.what
+        opening = next(o for o in openings(line, self.arg) if o.key == key)
+        n = slot.find(program, line)
+        used = "another value" if n is None else name_of(program, n, line.t)
+        target = name_of(program, line.args[self.arg], line.t)
+        right = (
+            formula(program, line.number)
+            if opening.right < 0
+            else name_of(program, line.args[opening.right], line.t)
+        )
+        op = line.op.name if line.op else ""
+        what = f"the gradient of {target} in {formula(program, line.number)}"
+        if opening.right < 0 and line.name is not None:
+            right = f"{name_of(program, line.number, line.t)} = {right}"
+        belongs = "the matrix multiplied" if op == "matmul" else f"the {op} wants"
+        step = _step_words(slot.apart)
+        return f"{what} uses {used}{step}; {belongs} {right}: another value stands instead of it"
+
+
+def _step_words(apart: int | None) -> str:
+    if apart is None or not apart:
+        return ""
+    return ", of the step before" if apart < 0 else ", of the next step"
+
+
+def _said_of_weight(weight: float, path: str) -> str:
+    if weight == 0:
+        return f"a path is missing: {path}"
+    if weight == -1:
+        return f"the sign of a path is wrong: minus {path}"
+    if weight == 2:
+        return f"a path is counted twice: {path}"
+    return f"a path has the factor {number(weight)}: {path}"
+
+
+def _said_of_compound(program: Program, line: Line, key: str) -> str:
+    compound = next(c for c in known_functions(program) if c.number == line.number)
+    found = next(a for a in of_compound(program, compound) if a.key == key)
+    what = name_of(program, compound.source, line.t)
+    return f"{found.phrase} (in the {compound.name} of {what})"
+
+
+def exchanged(program: Program, line: Line) -> Changes | None:
+    """Each operand of a product gets what belongs to the other."""
+    if len(line.live) != 2 or np.shape(line.operands[0]) != np.shape(line.operands[1]):
+        return None
+    return Changes(
+        {(line.number, i): lambda g, j=1 - i: program.pull(line, j, g) for i, _ in line.live}
+    )
+
+
+def parts_of(program: Program, line: Line) -> list[int]:
+    """The parts of equal shape that a line is cut into, in order."""
+    found = [
+        n
+        for n, i in program.uses[line.number]
+        if (op := program.lines[n].op) and op.name in ("split", "getitem") and i == 0
+    ]
+    shapes = {np.shape(program.lines[n].value) for n in found}
+    return found if len(shapes) == 1 and 1 < len(found) <= 4 else []
+
+
+def reordered(program: Program, line: Line, order: tuple[int, ...]) -> Changes | None:
+    """The gradients of the parts joined in another order: part order[k] where part k belongs."""
+    parts = parts_of(program, line)
+    if len(parts) != len(order):
+        return None
+    return Changes(
+        {
+            (parts[k], 0): lambda g, place=program.lines[parts[order.index(k)]]: program.pull(
+                place, 0, g
+            )
+            for k in range(len(parts))
+        }
+    )
+
+
+def _weighted(program: Program, line: Line, i: int, weight: float) -> Any:
+    return lambda g: weight * np.asarray(program.pull(line, i, g))
+
+
+def _nothing(g: Array) -> Array:
+    return np.zeros(())
+
+
+def _between(program: Program, n: int, other: int) -> str:
+    """The operations on the way from a line to one that is made of it, if the way is short."""
+    names: list[str] = []
+    for _ in range(6):
+        uses = [use for use in program.uses[n] if program.lines[use[0]].live]
+        if not uses:
+            return ""
+        if len(uses) > 1 and all(use[0] != other for use in uses):
+            return ""
+        n = other if any(use[0] == other for use in uses) else uses[0][0]
+        op = program.lines[n].op
+        names.append(op.name if op else "")
+        if n == other:
+            return " and ".join(names)
+    return ""
+
+
+@dataclass(frozen=True)
+class Slot:
+    """A value as seen from a line: the result of a role, or an operand of one, some steps apart.
+
+    `arg` is WHOLE for the result. A leaf (a weight, the first state) is a role of its own.
+    """
+
+    role: Place
+    arg: int
+    apart: int | None
+
+    def find(self, program: Program, line: Line) -> int | None:
+        """The line of that value; None where that step is not there."""
+        for n in program.roles.get(self.role, []):
+            there = program.lines[n]
+            if self.apart is None or (
+                there.t is not None and line.t is not None and there.t - line.t == self.apart
+            ):
+                return n if self.arg == WHOLE else there.args[self.arg]
+        return None
+
+
+def slots(program: Program, line: Line, n: int) -> list[Slot]:
+    """The ways to say which value it is, seen from a line; the nearest first."""
+    found = [_slot(program, line, n, WHOLE)]
+    if program.lines[n].op is None and program.lines[n].name is None:
+        found = []
+    for user, i in program.uses[n]:
+        found.append(_slot(program, line, user, i))
+    return sorted(dict.fromkeys(found), key=lambda s: (abs(s.apart or 0), s.arg != WHOLE))[:8]
+
+
+def _slot(program: Program, line: Line, n: int, arg: int) -> Slot:
+    there = program.lines[n]
+    apart = None if there.t is None or line.t is None else there.t - line.t
+    return Slot(there.role, arg, apart)
+
+
+# ---------------------------------------------------------------- all that can be wrong at an edge
+def alternatives(program: Program, line: Line, i: int) -> Iterator[Alternative]:
+    """The wrong rules for argument i of a line."""
+    name = line.op.name if line.op else ""
+    if name in KNOWN and len(line.operands) == 1:
+        yield from of_function(name, line.operands[0], line.value)
+    yield from of_arithmetic(program, line, i)
+    yield from of_movement(program, line, i)
+    yield from of_broadcasting(program, line, i, lambda g: program.pull(line, i, g))
+
+
+def known_functions(program: Program) -> Any:
+    """The compounds of a program, found once."""
+    if program.compounds is None:
+        program.compounds = compounds(program)
+    return program.compounds

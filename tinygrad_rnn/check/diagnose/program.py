@@ -1,0 +1,253 @@
+"""The recorded forward as lines that a gradient can be walked back over, rule by rule changed.
+
+This is not the engine's walk: it goes over plain arrays, and every edge (line, argument) can be
+given another rule, which is how the gradient that a mistake *would* give is computed.
+
+    walk      dL/d(line) for every line, and what went over every edge
+    tangents  d(line) along a direction in the inputs, by the complex step of the lines
+
+One walk and one row of tangents judge every mistake in one place: where an edge carries c' in the
+place of c, the gradient along u changes by <c' - c, d(source) along u>.
+
+Legend: `n` a line, `i` an argument of it, `g` the gradient that arrives at a line.
+
+Read next: `places.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ...arraylike import Array, raw
+from ...graph import Share
+from ...program import Graph
+from ...tensor import PRIMITIVES, Primitive, Tensor
+from .recorded import by_complex_step
+from .recording import Place, Recording, loop_of, roles
+
+Edge = tuple[int, int]
+Rule = Callable[[Array], Any]  # from g to the contribution to the argument, in any shape that fits
+Gradients = list[Array | None]  # by line
+H = 1e-100
+
+
+class Changes(NamedTuple):
+    """What a mistake does otherwise, edge by edge.
+
+    rules: rules in the place of the primitives' own.
+    skips: for a line, another line that its gradient goes to at once, by this rule.
+    borrowed: for an edge, the line whose gradient stands in the place of its own.
+    """
+
+    rules: Mapping[Edge, Rule] = {}
+    skips: Mapping[int, tuple[int, Rule]] = {}
+    borrowed: Mapping[Edge, int] = {}
+
+    def __or__(self, other: Changes) -> Changes:  # type: ignore[override]
+        return Changes(*({**mine, **theirs} for mine, theirs in zip(self, other, strict=True)))
+
+
+class Line:
+    """A line: the graph's, with what the walk wants at hand, its role and its time step."""
+
+    __slots__ = ("args", "attrs", "live", "name", "needs", "number", "op", "operands", "role", "t",
+                 "value")  # fmt: skip
+
+    op: Primitive | None
+    args: tuple[int, ...]
+    attrs: dict[str, Any]
+    operands: list[Any]
+    live: list[tuple[int, int]]  # (argument, its line) of the arguments that need a gradient
+    needs: bool
+    name: str | None
+    role: Place
+    t: int | None
+
+    def __init__(self, number: int, value: Any, tensor: Tensor | None) -> None:
+        self.number, self.value = number, value
+        self.op, self.args, self.attrs, self.operands, self.live = None, (), {}, [], []
+        self.needs = tensor is not None and tensor.requires_grad
+        self.name = None if tensor is None else tensor.name
+        self.role, self.t = ("leaf", self.name), None
+
+
+class Program:
+    """The lines, which of them are inputs and outputs, and the walks over them.
+
+    Attributes:
+        inputs: for each input of the forward its line, or None (an integer, or not used).
+        outputs: for each output its line, or None if it does not depend on an input.
+        graph: the same as a `tg.Graph`, for drawings.
+        loop: how many calls deep the loop over time is; `repeating`, the roles in it. A run `like`
+            another takes over what that one knows: it may have one step only.
+    """
+
+    def __init__(self, recording: Recording, like: Program | None = None) -> None:
+        ys = [y for y in recording.outputs if isinstance(y, Tensor)]
+        self.graph = Graph(*ys)
+        self.loop = loop_of(recording) if like is None else like.loop
+        self.lines = [self._line(node) for node in self.graph.nodes]
+        known = frozenset() if like is None else like.repeating
+        results = [node.tensor for node in self.graph.nodes if node.op is not None]
+        for tensor, (role, t) in zip(
+            results, roles(recording, results, self.loop, known), strict=True
+        ):
+            line = self.lines[self.graph.number(tensor)]
+            line.role, line.t = role, t
+        known = {node.tensor: node.number for node in self.graph.nodes if node.tensor is not None}
+        self.inputs = [known.get(x) if x is not None else None for x in recording.inputs]
+        self.outputs = [
+            known[y] if isinstance(y, Tensor) and y.requires_grad else None
+            for y in recording.outputs
+        ]
+        self.backwards = [line for line in self.lines[::-1] if line.live]
+        self.texts: dict[int, str] = {}  # formulas, by line
+        self.compounds: Any = None  # the known functions in it, see `mistakes.py`
+        self.roles: dict[Place, list[int]] = {}
+        for line in self.lines:
+            self.roles.setdefault(line.role, []).append(line.number)
+        self.repeating = frozenset(line.role for line in self.lines if line.t is not None)
+        self.uses: list[list[Edge]] = [[] for _ in self.lines]
+        for line in self.lines:
+            for i, source in enumerate(line.args):
+                self.uses[source].append((line.number, i))
+
+    def _line(self, node: Any) -> Line:
+        line = Line(node.number, node.value, node.tensor)
+        if node.op is not None:
+            line.op, line.args, line.attrs = _trusted(node.tensor.node.op), node.inputs, node.attrs
+            line.operands = [raw(x) for x in node.tensor.node.inputs]
+            line.live = [
+                (i, self.graph.number(x))
+                for i, x in enumerate(node.tensor.node.inputs)
+                if isinstance(x, Tensor) and x.requires_grad and line.needs
+            ]
+        return line
+
+    # ------------------------------------------------------------ backwards
+    def walk(
+        self,
+        cotangents: Sequence[Array],
+        changes: Changes | None = None,
+        edges: dict[Edge, Array] | None = None,
+    ) -> Gradients:
+        """dL/d(line), None where nothing arrives.
+
+        Args:
+            cotangents: one for each output.
+            changes: what is done otherwise than it should be.
+            edges: filled, if given, with what went over each edge.
+        """
+        rules, skips, borrowed = changes or Changes()
+        found: Gradients = [None] * len(self.lines)
+        for n, g in zip(self.outputs, cotangents, strict=True):
+            if n is not None:
+                found[n] = g if found[n] is None else found[n] + g
+        for line in self.backwards:
+            n = line.number
+            g = found[n]
+            if g is None:
+                continue
+            if n in skips:
+                source, rule = skips[n]
+                _add(found, source, fit(rule(g), self.lines[source].value.shape))
+                continue
+            for i, source in line.live:
+                own = rules.get((n, i))
+                arriving = g if (n, i) not in borrowed else found[borrowed[n, i]]
+                if arriving is None:
+                    continue
+                c = self.pull(line, i, arriving) if own is None else own(arriving)
+                c = fit(c, self.lines[source].value.shape)
+                if edges is not None:
+                    edges[n, i] = c
+                _add(found, source, c)
+        return found
+
+    def pull(self, line: Line, i: int, g: Array) -> Any:
+        """What the primitive's own rule sends to argument i."""
+        op = line.op
+        assert op is not None
+        pulls: Any = op.rules or op.pulls(len(line.operands))
+        c = pulls[i](g, line.value, *line.operands, **line.attrs)
+        if type(c) is Share:
+            return c.op(*c.operands, items=[c.item], **c.attrs)
+        return c
+
+    def forget_shifts(self, cotangents: Sequence[Array]) -> None:
+        """Take a maximum that is taken off for safety, as in softmax, for a constant.
+
+        What goes back to it cancels; only in a wrong gradient it would not, and people leave it
+        out.
+        """
+        edges: dict[Edge, Array] = {}
+        found: Gradients | None = None
+        for line in self.lines:
+            source = self.lines[line.args[1]] if len(line.args) == 2 else None
+            if source is None or source.op is None or line.op is None:
+                continue
+            if line.op.name != "subtract" or source.op.name not in ("max", "min"):
+                continue
+            found = found or self.walk(cotangents, None, edges)
+            g, c = found[line.number], edges.get((line.number, 1))
+            if g is not None and c is not None and np.max(np.abs(c)) <= 1e-12 * np.sum(np.abs(g)):
+                line.live = [(i, k) for i, k in line.live if i != 1]
+
+    def of_inputs(self, found: Gradients, inputs: Sequence[Any]) -> dict[int, Array]:
+        """The gradients of the forward's floating inputs, zeros where nothing arrives."""
+        grads = {}
+        for k, n in enumerate(self.inputs):
+            if isinstance(inputs[k], np.ndarray) and inputs[k].dtype.kind == "f":
+                g = None if n is None else found[n]
+                grads[k] = np.zeros(inputs[k].shape) if g is None else g
+        return grads
+
+    # ------------------------------------------------------------ forwards
+    def tangents(self, steps: Mapping[int, Array]) -> list[Array | None]:
+        """d(line) along a direction in the inputs; None where nothing changes."""
+        moved: list[Any] = [line.value for line in self.lines]
+        found: list[Array | None] = [None] * len(self.lines)
+        for k, u in steps.items():
+            n = self.inputs[k]
+            if n is not None:
+                found[n] = u
+                moved[n] = moved[n] + 1j * H * u
+        for line in self.lines:
+            if line.live and any(found[source] is not None for _, source in line.live):
+                assert line.op is not None
+                value = line.op.forward(*[moved[k] for k in line.args], **line.attrs)
+                moved[line.number] = value
+                found[line.number] = value.imag / H
+        return found
+
+
+def _add(found: Gradients, n: int, c: Array) -> None:
+    before = found[n]
+    found[n] = c if before is None else before + c
+
+
+def fit(c: Any, shape: tuple[int, ...]) -> Array:
+    """A contribution in the shape of its argument: summed where that was broadcast."""
+    c = np.asarray(c)
+    if c.shape == shape:
+        return c
+    lead = c.ndim - len(shape)
+    if lead < 0:
+        return np.broadcast_to(c, shape)
+    stretched = [lead + k for k, m in enumerate(shape) if m == 1 and c.shape[lead + k] != 1]
+    c = c.sum(axis=(*range(lead), *stretched)).reshape(
+        [m if lead + k in stretched else n for k, (m, n) in enumerate(zip(shape, c.shape[lead:]))]
+    )
+    return c if c.shape == shape else np.broadcast_to(c, shape)
+
+
+def _trusted(op: Primitive) -> Primitive:
+    """The primitive; for one of the user's own, whose rule may be the mistake, its forward's."""
+    if PRIMITIVES.get(op.name) is op or op.each is not None or op.name == "assign":
+        return op
+    if isinstance(op.forward, np.ufunc):
+        return by_complex_step(op.forward, op.name, elementwise=True)
+    return by_complex_step(op.forward, op.name, elementwise=False)

@@ -1,0 +1,145 @@
+"""Mistakes in the walk through time as a whole: cut between steps, stopped early, walked forwards.
+
+Read next: `time_table.py`.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+
+import numpy as np
+
+from ...arraylike import Array
+from .case import Case
+from .hypothesis import Hypothesis, by_changes
+from .program import Changes, Edge, Program, Rule
+from .resize import rounds
+
+MOST = 8  # steps up to which every set of cuts is tried
+
+
+def through_time(case: Case) -> Iterator[Hypothesis]:
+    """Hypotheses about the steps of a loop."""
+    T = rounds(case)
+    if T < 2 or case.program is None:
+        return
+    yield by_changes(
+        "time table",
+        "the steps are walked forward in time: each step's gradient uses the values of its mirror"
+        " image; go back from the last step to the first, in reverse order",
+        mirrored,
+        case,
+    )
+    for k in range(1, T):
+        yield by_changes(
+            "time table",
+            f"truncated: only the last {k} steps are walked, the earlier ones get no gradient at"
+            " all",
+            lambda program, k=k: stopped(program, k),
+            case,
+        )
+    yield by_changes(
+        "time table",
+        "no gradient is carried from step to step: what a later step sends back to h_{t-1} is"
+        " missing",
+        lambda program: cut(program, lambda t: True),
+        case,
+    )
+    for n in range(2, T):
+        yield by_changes(
+            "time table",
+            f"truncated: the carried gradient is cut every {n} steps, counted from the first",
+            lambda program, n=n: cut(program, lambda t: t % n == 0),
+            case,
+        )
+        yield by_changes(
+            "time table",
+            f"truncated: the carried gradient is cut every {n} steps, counted from the last",
+            lambda program, n=n: cut(program, lambda t: (_last(program) + 1 - t) % n == 0),
+            case,
+        )
+        yield by_changes(
+            "time table",
+            f"truncated: the gradient is carried back over the last {n} steps only",
+            lambda program, n=n: cut(program, lambda t: t == _last(program) + 1 - n),
+            case,
+        )
+        yield by_changes(
+            "time table",
+            f"truncated: over the last {n} steps the gradient is carried back, before that it is"
+            " cut between all steps",
+            lambda program, n=n: cut(program, lambda t: t <= _last(program) + 1 - n),
+            case,
+        )
+
+
+def other_cuts(case: Case) -> Iterator[Hypothesis]:
+    """Cuts between any one or two pairs of steps."""
+    T = rounds(case)
+    for size in (1, 2) if T <= MOST else (1,):
+        for chosen in itertools.combinations(range(1, T), size):
+            places = " and ".join(f"{t} and {t - 1}" for t in chosen)
+            yield by_changes(
+                "time table",
+                f"the gradient is not carried back between steps {places}: it is cut there",
+                lambda program, chosen=chosen: cut(program, lambda t: t in chosen),
+                case,
+            )
+
+
+def _last(program: Program) -> int:
+    return max((line.t for line in program.lines if line.t is not None), default=0)
+
+
+def steps_of(program: Program) -> list[int | None]:
+    """The step that a line belongs to; None outside of the loop, also for leaves."""
+    return [line.t for line in program.lines]
+
+
+def crossings(program: Program) -> list[tuple[Edge, int]]:
+    """The edges from one step to the step before, with the later step."""
+    found = []
+    for line in program.backwards:
+        for i, source in line.live:
+            before = program.lines[source].t
+            if line.t is not None and before is not None and before < line.t:
+                found.append(((line.number, i), line.t))
+    return found
+
+
+def cut(program: Program, at: object) -> Changes | None:
+    """No gradient goes from step t to the step before, for the steps chosen."""
+    rules: dict[Edge, Rule] = {e: nothing for e, t in crossings(program) if at(t)}  # type: ignore[operator]
+    return Changes(rules) if rules else None
+
+
+def stopped(program: Program, k: int) -> Changes | None:
+    """Only the last k steps send anything to what they are made of."""
+    first = _last(program) + 1 - k
+    rules: dict[Edge, Rule] = {
+        (line.number, i): nothing
+        for line in program.backwards
+        for i, _ in line.live
+        if line.t is not None and line.t < first
+    }
+    return Changes(rules) if rules else None
+
+
+def mirrored(program: Program) -> Changes | None:
+    """Every step's rules with the values of step T - 1 - t."""
+    rules: dict[Edge, Rule] = {}
+    for numbers in program.roles.values():
+        for n, other in zip(numbers, numbers[::-1], strict=True):
+            line, image = program.lines[n], program.lines[other]
+            if line.t is None:
+                continue
+            for i, source in line.live:
+                shape = np.shape(program.lines[source].value)
+                if np.shape(image.operands[i]) == shape or source in program.inputs:
+                    rules[n, i] = lambda g, image=image, i=i: program.pull(image, i, g)
+    return Changes(rules) if rules else None
+
+
+def nothing(g: Array) -> Array:
+    return np.zeros(())

@@ -1,0 +1,215 @@
+"""Mistakes that show on the whole gradient of an input: zero, a factor, an order, another's.
+
+These are observations: whether dW is zero, or 5 times the truth at N = 5 and 3 times at N = 3,
+needs no recorded forward.
+
+Read next: `arriving.py`.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from ...arraylike import Array
+from .case import Case, same
+from .hypothesis import Gradients, Hypothesis
+from .words import listed, number
+
+
+def whole(cases: Sequence[Case], among: Sequence[int]) -> Iterator[Hypothesis]:
+    """What the gradients of these inputs, all of them, have in common."""
+    first = cases[0]
+    names = listed([f"d{first.names[i]}" for i in among])
+    be = "is" if len(among) == 1 else "are"
+    yield _of_each(f"{names} {be} zero everywhere: no gradient arrives", "zero", _zero, among)
+    yield _of_each(f"the sign of {names} is wrong: minus the true one", "sign", _minus, among)
+    yield from _factors(cases, among, names, be)
+    if len(among) == 1:
+        yield from _orders(first, among[0])
+    yield from _others(first, among)
+
+
+def _of_each(sentence: str, key: str, made: object, among: Sequence[int]) -> Hypothesis:
+    def supposed(case: Case) -> Gradients:
+        return case.true | {i: made(case.true[i]) for i in among}  # type: ignore[operator]
+
+    return Hypothesis("global", sentence, supposed)
+
+
+def _zero(g: Array) -> Array:
+    return 0 * g
+
+
+def _minus(g: Array) -> Array:
+    return -g
+
+
+# ---------------------------------------------------------------- factors
+def ratio(yours: Array, true: Array) -> float | None:
+    """The factor between two gradients; None if there is none."""
+    size = float(np.sum(true * true))
+    if yours.shape != true.shape or not size:
+        return None
+    factor = float(np.sum(yours * true)) / size
+    return factor if factor and same(yours, factor * true) else None
+
+
+def _factors(
+    cases: Sequence[Case], among: Sequence[int], names: str, be: str
+) -> Iterator[Hypothesis]:
+    found = []
+    for case in cases:
+        ratios = [ratio(case.yours[i], case.true[i]) for i in among]
+        if any(r is None or abs(r / (ratios[0] or 1) - 1) > 1e-9 for r in ratios):
+            return
+        found.append(float(ratios[0] or 0))
+    if abs(found[0] + 1) < 1e-9:
+        return
+
+    def supposed(case: Case) -> Gradients:
+        r = found[list(cases).index(case)] if case in cases else found[0]
+        return case.true | {i: r * case.true[i] for i in among}
+
+    if np.ptp(found) > 1e-9 * abs(found[0]) or _sizes_vary_not(cases):
+        yield from (
+            Hypothesis("global", f"{names} {be} {said}", supposed)
+            for said in _of_sizes(cases, found)
+        )
+    if np.ptp(found) <= 1e-9 * abs(found[0]):
+        yield Hypothesis("global", f"{names} {be} {_times(found[0])}: a constant factor", supposed)
+
+
+def _sizes_vary_not(cases: Sequence[Case]) -> bool:
+    shapes = [[np.shape(x) for x in case.inputs] for case in cases]
+    return all(each == shapes[0] for each in shapes)
+
+
+def _times(r: float) -> str:
+    size, sign = abs(r), " with the wrong sign" if r < 0 else ""
+    if size >= 1:
+        return f"{number(size)} times too large{sign}"
+    return f"{number(1 / size)} times too small, {number(size)} of the true one{sign}"
+
+
+def _of_sizes(cases: Sequence[Case], found: Sequence[float]) -> Iterator[str]:
+    """Which size of the inputs, or quotient of two, the factor is."""
+    quantities = _quantities(cases)
+    seen = set()
+    for word, values in quantities:
+        if tuple(values) in seen:
+            continue
+        seen.add(tuple(values))
+        if _equal(found, values):
+            yield f"{_listing(found, word, values)}: {_over(word)} is forgotten"
+            return
+        if _equal(found, [1 / v for v in values]):
+            yield f"{_listing(found, word, values)}: divided by it once too often, as by a mean"
+            return
+    for (a, of_a), (b, of_b) in itertools.permutations(quantities, 2):
+        if _equal(found, [x / y for x, y in zip(of_a, of_b, strict=True)]):
+            at = ", ".join(f"{number(r)} times" for r in found)
+            yield (
+                f"{a} / {b} times too large ({at}): divided by the size {b} instead of {a}, a mean"
+                " over another axis"
+            )
+            return
+
+
+def _listing(found: Sequence[float], word: str, values: Sequence[float]) -> str:
+    parts = []
+    for r, n in zip(found, values, strict=True):
+        size = "large" if abs(r) >= 1 else "small"
+        parts.append(f"{number(max(abs(r), 1 / abs(r)))} times too {size} at N = {number(n)}")
+    return f"{', '.join(dict.fromkeys(parts))} (N = {word})"
+
+
+def _over(word: str) -> str:
+    return "the division by N, a mean over N,"
+
+
+def _equal(a: Sequence[float], b: Sequence[float]) -> bool:
+    return bool(np.allclose(a, b, rtol=1e-9, atol=0))
+
+
+def _quantities(cases: Sequence[Case]) -> list[tuple[str, list[float]]]:
+    """Sizes with their names, products of two of one array, one less; and single numbers."""
+    found: list[tuple[str, list[float]]] = []
+    first = cases[0]
+    for i, x in enumerate(first.inputs):
+        shapes = [np.shape(case.inputs[i]) for case in cases]
+        for axis in range(np.ndim(x)):
+            word = f"{first.names[i]}.shape[{axis}], the size of its axis {axis}"
+            found.append((word, [s[axis] for s in shapes]))
+        if np.ndim(x) > 1:
+            word = f"{first.names[i]}.size, all its entries"
+            found.append((word, [float(np.prod(s)) for s in shapes]))
+        for a, b in itertools.combinations(range(np.ndim(x)), 2):
+            word = f"{first.names[i]}.shape[{a}] * {first.names[i]}.shape[{b}]"
+            found.append((word, [float(s[a] * s[b]) for s in shapes]))
+    ends = [[np.shape(y) for y in case.setting.templates] for case in cases]
+    for k, shape in enumerate(ends[0]):
+        for axis in range(len(shape)):
+            found.append((f"the result's shape[{axis}]", [each[k][axis] for each in ends]))
+    found += _counts(cases)
+    found += [(f"{word} - 1", [v - 1 for v in values]) for word, values in found]
+    found = [(word, values) for word, values in found if min(values) > 1]
+    found += [(f"sqrt({word})", [v**0.5 for v in values]) for word, values in found]
+    return found
+
+
+def _counts(cases: Sequence[Case]) -> list[tuple[str, list[float]]]:
+    """Sums of whole-number inputs: how many positions a mask lets count."""
+    found = []
+    for i, x in enumerate(cases[0].inputs):
+        if isinstance(x, np.ndarray) and x.dtype.kind in "biu" and x.ndim:
+            values = [float(np.sum(case.inputs[i])) for case in cases]
+            found.append((f"{cases[0].names[i]}.sum()", values))
+    return found
+
+
+# ---------------------------------------------------------------- orders and exchanges
+def _orders(first: Case, i: int) -> Iterator[Hypothesis]:
+    name = first.names[i]
+    for axis in range(np.ndim(first.inputs[i])):
+        when = ", which is its order in time" if axis == 0 else ""
+        yield _of_each(
+            f"d{name} is in reverse order along axis {axis}{when}: turn it round (flip)",
+            "reversed",
+            lambda g, axis=axis: np.flip(g, axis),
+            [i],
+        )
+    if np.ndim(first.inputs[i]) == 2:
+        yield _of_each(f"d{name} is transposed: it is dL/d({name}.T)", "T", np.transpose, [i])
+    for axis in range(np.ndim(first.inputs[i])):
+        yield _of_each(
+            f"d{name}: its two halves along axis {axis} are swapped, in the other order",
+            "halves",
+            lambda g, axis=axis: np.roll(g, g.shape[axis] // 2, axis),
+            [i],
+        )
+
+
+def _others(first: Case, among: Sequence[int]) -> Iterator[Hypothesis]:
+    """The gradient of another input, with or without that one's in exchange."""
+    checked = first.setting.checked
+    if len(among) == 2:
+        i, j = among
+        a, b = first.names[i], first.names[j]
+        yield Hypothesis(
+            "global",
+            f"d{a} and d{b} are swapped: each is the gradient of the other",
+            lambda case: case.true | {i: case.true[j], j: case.true[i]},
+        )
+    if len(among) == 1:
+        for j in checked:
+            i = among[0]
+            if i != j:
+                yield Hypothesis(
+                    "global",
+                    f"d{first.names[i]} is the gradient of another input, {first.names[j]}: they"
+                    " are mixed up",
+                    lambda case, j=j: case.true | {i: case.true[j]},
+                )
