@@ -30,7 +30,7 @@ class Row:
     """What the check said about one mistake.
 
     Attributes:
-        stage: where the check failed it; "passed" if it did not.
+        stage: where the check failed it; "passed", "undecided" or "raises" if it did not.
         word: how sure the diagnosis is; "-" where there is none.
         sentence, others: what it says, and what else it could be.
         seconds: of the check with its diagnosis, and of a check of the right backward beside it.
@@ -45,7 +45,7 @@ class Row:
 
     @property
     def found(self) -> bool:
-        return self.stage != "passed"
+        return self.stage not in ("passed", "undecided", "raises")
 
     @property
     def right(self) -> bool:
