@@ -76,6 +76,10 @@
     if (e.length === 1) return make("span", { class: "scalar" }, e[0]);
     if (!e.length) return make("span", { class: "scalar" }, "empty");
     const wide = s.at(-1), body = make("tbody");
+    if (wide === e.length) { // a single row may be broken where the window ends
+      const cells = e.map((text, i) => make("span", { class: i === chosen ? "chosen" : null }, text));
+      return make("span", { class: "array vector", role: "img", "aria-label": plain(place) }, ...cells);
+    }
     for (let i = 0; i < e.length; i += wide) {
       body.append(make("tr", {}, ...e.slice(i, i + wide).map((text, j) =>
         make("td", { class: i + j === chosen ? "chosen" : null }, text))));
@@ -290,7 +294,7 @@
     const given = lines.filter((line) => line.kind === "parameter" && line.g !== undefined).length;
     return [...heading("After the last step", "All gradients"),
       make("p", {}, `${given} leaves have their gradient. Each is the sum of the contributions of all its uses: choose one under Parameters.`),
-      numeric ? make("p", {}, `The numeric gradients beside them come from ${numeric.method}: a value is changed, and what was recorded after it is run again. Where an array has more than 16 entries, its norm is compared with the slope of L along the gradient.`) : null];
+      numeric ? make("p", {}, `The numeric gradients beside them come from ${numeric.method === "complex step" ? "the complex step" : numeric.method}: a value is changed, and what was recorded after it is run again. Where an array has more than 16 entries, its norm is compared with the slope of L along the gradient.`) : null];
   }
 
   // ------------------------------------------------------------ predict first
