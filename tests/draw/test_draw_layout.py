@@ -7,8 +7,10 @@ import time
 import xml.etree.ElementTree as ET
 
 import pytest
-from drawn_graphs import GRAPHS, STEPPED, layer
+from drawn_graphs import GRAPHS, STEPPED, layer, leaf
+from test_draw_text import NASTY
 
+import tinygrad_rnn as tg
 from tinygrad_rnn.draw import draw
 from tinygrad_rnn.program import Graph
 
@@ -80,3 +82,21 @@ def test_names_are_shown_as_they_are(name):
     titles = [value for e in root.iter() for key, value in e.attrib.items() if "title" in key]
     assert name in [str(text).replace("\u2060", "") for text in texts]
     assert any(f"| {name} |" in title.replace("\u2060", "") for title in titles)
+
+
+def test_no_name_becomes_a_part_of_the_page():
+    """All names at once, in every place for one: the SVG has only the elements of a drawing."""
+    weight = leaf(2.0, "</script><script>alert(1)</script>")
+    state = leaf(1.0, '<img src="x" onerror="alert(2)">')
+    for k, name in enumerate([*NASTY, "javascript:alert(3)", "</text></svg><b>"]):
+        with tg.scope(name or "unnamed"), tg.scope(t=k):
+            state = state * weight
+            state.name = name
+    for options in ({}, {"style": "record", "legend": True}, {"depth": 1, "view": "backward"}):
+        drawing = draw(state, focus=None, max_nodes=10**4, **options)
+        root = ET.fromstring(drawing.pipe("svg"))
+        assert {e.tag.removeprefix(SVG) for e in root.iter()} <= {
+            "svg", "g", "title", "polygon", "path", "text", "ellipse", "polyline", "a",
+        }  # fmt: skip
+        keys = {key for e in root.iter() for key in e.attrib}
+        assert not [key for key in keys if key.startswith("on") or key.endswith("href")]

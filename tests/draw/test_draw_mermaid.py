@@ -18,7 +18,8 @@ BACKWARD = re.compile(r'^ +(\w+) (?:-->\|"([^"]*)"\||-\.-) (\w+)$')
 OTHER = [
     re.compile(pattern)
     for pattern in (
-        r"---", r'title: ".*"', r"flowchart (LR|TB)", r'  subgraph s\d+\["[^"]*t = -?\d+"\]', r"  end",
+        r"---", r'title: ".*"', r"flowchart (LR|TB)", r'  subgraph s\d+\["[^"]*t = -?\d+"\]',
+        r"  end",
         r'  n\d+ -\.->\|"cut"\| n\d+', r"  classDef \w+ fill:#\w+,stroke:#\w+,color:#000,.*",
     )
 ]  # fmt: skip

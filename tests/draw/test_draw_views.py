@@ -9,7 +9,7 @@ import pytest
 from drawn_graphs import GRAPHS, cell, char_model, diamond, leaf, own_loop, truncated, vanishing
 
 import tinygrad_rnn as tg
-from tinygrad_rnn import Tensor
+from tinygrad_rnn import Tensor, nn
 from tinygrad_rnn.draw import draw
 from tinygrad_rnn.draw.arrows import THINNEST, WIDEST
 from tinygrad_rnn.draw.labels import bars
@@ -351,3 +351,15 @@ def test_bars_are_the_contributions_of_the_steps():
 def test_bars_of_many_steps_are_gathered_and_odd_numbers_give_none():
     assert len(bars([1.0] * 1000)) <= 40 and len(bars([0.0, 1.0])) == 2
     assert bars([1.0]) == bars([0.0, 0.0]) == bars([np.nan, 1.0]) == bars([np.inf, 1.0]) == ""
+
+
+def test_sums_of_slices_and_of_products_belong_to_the_walk_back():
+    x = leaf(np.ones((2, 1, 2)), "x")
+    output, _ = nn.LSTM(2, 2, rng=0)(x)
+    g = tg.grad((output * output).sum(), x, create_graph=True)
+    graph = Graph((g * g).sum())
+    source = draw(graph).source
+    gathered = [n for n in graph.nodes if n.op in ("scatter", "sum_of_products")]
+    assert gathered
+    assert all('class="derivative"' in statement(source, f"node-n{n.number}") for n in gathered)
+    assert "gradient / LSTM / layer0: t = 1" in source

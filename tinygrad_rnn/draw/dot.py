@@ -3,7 +3,7 @@
 The order of the statements and the invisible edges are hints that keep the lanes of states straight
 and the steps side by side; they carry no meaning.
 
-Read next: `render.py`.
+Read next: `mermaid.py`.
 """
 
 from __future__ import annotations

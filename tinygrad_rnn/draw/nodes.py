@@ -3,7 +3,7 @@
 With `rich`, labels are HTML-like; without, the same rows as plain text, for programs that drop
 HTML-like labels.
 
-Read next: `dot.py`.
+Read next: `legend.py`.
 """
 
 from __future__ import annotations

@@ -139,12 +139,15 @@ def _keep_only(drawn: set[int], steps: list[TimeStep], states: States) -> None:
 def find_derivatives(graph: Graph) -> frozenset[int]:
     """What a walk back recorded: in scope "gradient", and the sums of such results.
 
-    The sums are where several uses of one tensor meet; they belong to no operation's scope.
+    The sums are where several uses of one tensor meet; they belong to no operation's scope. Two of
+    their kinds put many slices, or many products, together in one operation.
     """
     found: set[int] = set()
     for line in graph.nodes:
         recorded = line.op is not None and line.scope[:1] == ("gradient",)
-        if recorded or (line.op == "add" and found.issuperset(line.inputs)):
+        added = line.op == "add" and found.issuperset(line.inputs)
+        gathered = line.op in ("scatter", "sum_of_products") and not found.isdisjoint(line.inputs)
+        if recorded or added or gathered:
             found.add(line.number)
     return frozenset(found)
 
