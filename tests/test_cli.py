@@ -130,6 +130,7 @@ def test_what_belongs_to_another_task_is_refused(capsys, tmp_path, monkeypatch):
     monkeypatch.setattr(Adding, "n", 50)
     out = tmp_path / "adding"
     assert "--epochs" in refused(capsys, "train", "adding", "--steps", 3, "--out", out)
+    assert "twice" in refused(capsys, "train", "--steps", 3, "--epochs", 3, "--out", out)
     run(capsys, "train", "adding", "--epochs", 1, "--cell", "rnn", "--out", out)
     assert "no language model" in refused(capsys, "sample", out)
 

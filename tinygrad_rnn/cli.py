@@ -98,6 +98,8 @@ def run_train(arguments: argparse.Namespace) -> int:
     steps = {} if arguments.steps is None else {"steps": arguments.steps}
     if steps and arguments.task != Characters.name:
         raise ValueError(f"--steps is for characters; {arguments.task} takes --epochs")
+    if steps and arguments.epochs is not None:
+        raise ValueError("--steps and --epochs say the same thing twice: give one of them")
     task = TASKS[arguments.task](source=_path(arguments.data), seed=arguments.seed, **steps)
     better = run_task(
         task,

@@ -25,7 +25,8 @@ class ShownFit(Fit):
 
     def show(self) -> None:
         """Train. Ctrl-C ends it; what was learned until the end of the last epoch stays."""
-        self.bar = _bar()
+        some = self.task.epoch_steps
+        self.bar = _bar(None if some is None else some * (self.epochs - len(self.history)))
         try:
             with suppress(KeyboardInterrupt):
                 for row in self.epochs_left():
@@ -53,7 +54,7 @@ class ShownFit(Fit):
             self.bar.update()
 
 
-def _bar() -> Any:
+def _bar(total: int | None) -> Any:
     """A progress bar, if there is tqdm and a terminal to show it; else None."""
     if not sys.stdout.isatty():
         return None
@@ -62,7 +63,7 @@ def _bar() -> Any:
     except ImportError:
         print("(pip install tqdm shows a progress bar here)")
         return None
-    return tqdm(unit="step", file=sys.stdout, dynamic_ncols=True, leave=False)
+    return tqdm(total=total, unit="step", file=sys.stdout, dynamic_ncols=True, leave=False)
 
 
 def run_task(
