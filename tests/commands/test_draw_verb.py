@@ -1,0 +1,157 @@
+"""`tinygrad-rnn draw`: every option as a flag, the user's own function, one line for each error."""
+
+import inspect
+import re
+import shutil
+import sys
+
+import pytest
+
+from tinygrad_rnn.cli import main
+from tinygrad_rnn.draw import draw
+from tinygrad_rnn.draw.options import CHOICES
+
+has_dot = pytest.mark.skipif(shutil.which("dot") is None, reason="needs the program dot")
+
+MINE = """
+import tinygrad_rnn as tg
+
+def build():
+    x = tg.Tensor(0.5, requires_grad=True, name="x")
+    y = tg.tanh(x) * x
+    y.name = "y"
+    return y
+
+def two():
+    return build(), build()
+
+def graph():
+    return tg.Graph(build())
+
+ready = build()
+
+def a_list(): return [build()]
+def number(): return 3.0
+def mixed(): return build(), 3.0
+def nothing(): pass
+def empty(): return ()
+def crash(): return tg.Tensor(1.0) + "a"
+def needs(width): return width
+
+def rewritten():
+    y = build()
+    y.node.inputs[1].data = 2.0
+    return y
+"""
+
+
+@pytest.fixture
+def call(tmp_path, monkeypatch, capsys):
+    """Runs the verb in a folder with the user's file; gives (exit code, stdout, stderr)."""
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "mine.py").write_text(MINE)
+
+    def run(*words):
+        try:
+            code = main(["draw", *map(str, words)])
+        except SystemExit as stopped:
+            code = stopped.code
+        return code, *capsys.readouterr()
+
+    return run
+
+
+@pytest.mark.parametrize("name", ["build", "two", "graph", "ready", "a_list"])
+def test_ones_own_function_is_drawn(call, tmp_path, name):
+    code, out, err = call(f"mine.py:{name}", "--out", "o.gv")
+    assert (code, err) == (0, "") and "o.gv" in out
+    text = (tmp_path / "o.gv").read_text(encoding="utf-8")
+    assert text.count('class="output"') == (2 if name == "two" else 1)
+
+
+@pytest.mark.parametrize(
+    "words, message",
+    [
+        (["mine.py:number"], "mine.py:number gave a float: it has to be a function"),
+        (["mine.py:mixed"], r"gave a tuple of \(Tensor, float\)"),
+        (["mine.py:nothing"], "gave None"),
+        (["mine.py:empty"], r"gave a tuple of \(\)"),
+        (["mine.py:tg"], "is a module"),
+        (["mine.py:crash"], r"mine.py, line \d+, in crash: TypeError: an operand"),
+        (["mine.py:needs"], "missing 1 required positional argument: 'width'"),
+        (["mine.py:biuld"], "has no 'biuld': did you mean build?"),
+        (["mine.py:rewritten"], "was changed in place"),
+        (["nothing.py:build"], "there is no file 'nothing.py'"),
+        (["mine.py"], "names no function: write mine.py:build"),
+        (["mine.py:two", "--view", "backward"], "needs a gradient to start from"),
+        (["mine.py:build", "--focus", "z,y"], "no line is called 'z'; there are 'x', 'y'"),
+        (["mine.py:build", "--focus", "x,y,x"], r"focus is \(from, to\)"),
+        (["mine.py:build", "--focus", ""], "focus is"),
+        (["mine.py:build", "--show", "values"], "show is any of"),
+        (["--depth", "1", "--focus", "x"], "give one"),
+        (["--max-nodes", "3"], "max_nodes=49 "),
+        (["--out", "a.xyz"], "no format 'xyz': use svg, pdf, png, gv"),
+        (["--out", "."], "--out needs a file name"),
+    ],
+)
+def test_what_is_wrong_is_one_line_and_exit_code_2(call, words, message):
+    code, out, err = call(*words)
+    assert (code, out) == (2, "")
+    (line,) = err.splitlines()
+    assert line.startswith("tinygrad-rnn draw: ") and re.search(message, line), line
+
+
+@pytest.mark.parametrize(
+    "words", [["--theme", "neon"], ["--depth", "0"], ["--view", "side"], ["--max-nodes", "x"]]
+)
+def test_unknown_values_are_named(call, words):
+    code, _, err = call(*words)
+    assert code == 2 and words[1] in err.splitlines()[-1]
+
+
+def test_every_option_of_draw_is_a_flag(call):
+    _, out, _ = call("--help")
+    for name in inspect.signature(draw).parameters:
+        if name not in ("outputs", "seed"):  # dL/d(output) is an array
+            assert f"--{name.replace('_', '-')} " in out.replace("\n", " "), name
+
+
+@pytest.mark.parametrize("name, choices", CHOICES.items())
+def test_every_choice_draws(call, tmp_path, name, choices):
+    texts = []
+    for choice in choices:
+        more = ["--focus", "x,y"] if name == "others" else []
+        assert call("mine.py:build", f"--{name}", choice, "--out", "o.gv", *more)[0] == 0
+        texts.append((tmp_path / "o.gv").read_text(encoding="utf-8"))
+    assert name in ("weights", "others") or len(set(texts)) == len(choices)
+
+
+def test_flags_reach_the_drawing(call, tmp_path):
+    words = ["--cell", "gru", "--steps", "2", "--depth", "1", "--legend", "--show", ""]
+    assert call(*words, "--out", "new/o.gv")[0] == 0
+    text = (tmp_path / "new" / "o.gv").read_text(encoding="utf-8")
+    assert text.count('class="module"') == 2 and 'id="legend"' in text and "TABLE" not in text
+    _, out, _ = call("--steps", "2", "--hide", "", "--out", "o.gv")
+    assert "not drawn" not in out
+    _, out, _ = call("--steps", "3", "--focus", "x2,loss", "--others", "hide", "--out", "o.gv")
+    assert out.startswith("from x2 to loss: ") and "out of focus" in out
+
+
+def test_the_listing_of_ones_own_function(call):
+    code, out, _ = call("mine.py:build", "--listing", "--show", "grad")
+    assert code == 0 and "n2  y = multiply(n1, n0)  grad 1" in out
+
+
+@pytest.mark.parametrize("name", ["o.mmd", "o.md", "o.dot"])
+def test_texts_need_no_program(call, tmp_path, monkeypatch, name):
+    monkeypatch.setenv("PATH", "")
+    assert call("mine.py:build", "--out", name)[0] == 0
+    assert "n1" in (tmp_path / name).read_text(encoding="utf-8")
+
+
+@has_dot
+@pytest.mark.parametrize("name", ["o.svg", "o.pdf", "o.png", "o"])
+def test_pictures(call, tmp_path, name):
+    assert call("mine.py:build", "--out", name)[0] == 0
+    assert (tmp_path / (name if "." in name else "o.svg")).stat().st_size > 500
