@@ -103,9 +103,9 @@ def test_a_file_that_is_no_python(file):
 def test_errors_of_a_call_are_placed_too(file):
     path = file("def build():\n    return int('x')\n")
     build = load(f"{path}:build")
-    with pytest.raises(UserFileError, match=r"mine.py, line 2, in build: ValueError: invalid"):
-        with blaming(path):
-            build()
+    message = r"mine.py, line 2, in build: ValueError: invalid"
+    with pytest.raises(UserFileError, match=message), blaming(path):
+        build()
 
 
 def test_an_interrupt_goes_through(file):

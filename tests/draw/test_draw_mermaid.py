@@ -20,7 +20,7 @@ OTHER = [
     for pattern in (
         r"---", r'title: ".*"', r"flowchart (LR|TB)", r'  subgraph s\d+\["[^"]*t = -?\d+"\]',
         r"  end",
-        r'  n\d+ -\.->\|"cut"\| n\d+', r"  classDef \w+ fill:#\w+,stroke:#\w+,color:#000,.*",
+        r'  n\d+ -\.->\|"cut"\| n\d+', r"  classDef \w+ fill:#\w+,stroke:#\w+,color:#.*",
     )
 ]  # fmt: skip
 
@@ -108,3 +108,10 @@ def test_texts_are_written_without_any_program(name, tmp_path, monkeypatch):
             "md": f"```mermaid\n{drawing.mermaid}```\n", "mmd": drawing.mermaid,
         }.get(kind, drawing.source)  # fmt: skip
         assert drawing.pipe(kind).decode() == text
+
+
+def test_what_is_out_of_focus_is_pale():
+    drawing = draw(GRAPHS["vanishing"](), focus=("x2", "loss"), show=())
+    boxes, _ = parsed(drawing.mermaid)
+    pale = set(re.findall(r'id="node-(n\d+)".*color="#D6D6D6"', drawing.source))
+    assert {box for box, (_, looks) in boxes.items() if looks == "pale" and box[0] == "n"} == pale

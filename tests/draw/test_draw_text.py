@@ -294,3 +294,11 @@ def test_the_text_of_many_steps_is_linear_in_their_number():
 
     seconds(100)
     assert seconds(2000) < 40 * max(seconds(200), 0.005)
+
+
+def test_the_text_of_1000_steps_of_an_lstm_takes_about_a_second():
+    output = layer("LSTM", 1000)
+    start = time.process_time()
+    drawing = draw(output, max_nodes=10**6)
+    assert time.process_time() - start < 3
+    assert drawing.source.count("subgraph cluster_s") == 1000

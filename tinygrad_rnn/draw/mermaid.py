@@ -81,7 +81,7 @@ class _Flowchart:
             yield f'  subgraph s{step.number}["{mermaid_words(title)}"]'
             yield from self._inside(step.number, by_home.get(step.number, []), "    ")
             yield "  end"
-        yield from (self._shared(n) for n in plan.table if self._is_taken(n))
+        yield from (f"  {self._line(n)}" for n in plan.table if self._is_taken(n))
         yield from self._arrows()
         yield from self._classes()
 
@@ -92,22 +92,25 @@ class _Flowchart:
 
     def _inside(self, home: int | None, lines: list[int], indent: str) -> Iterator[str]:
         for n in lines:
-            yield indent + self._node(f"n{n}", self.labeller.node(n), self.plan.looks(n))
+            yield indent + self._line(n)
         for reference in self.plan.references:
             if reference.step == home:
-                looks = self.plan.looks(reference.root)
-                label = self.labeller.reference(reference)
-                self.used.add(looks)
-                words = self._words(label)
+                pale = all(self.plan.pale(link.source, link.child) for link in reference.links)
+                looks = self._class(self.plan.looks(reference.root), pale)
+                words = self._words(self.labeller.reference(reference))
                 yield f'{indent}{dot_name(reference.id)}(["{words}"]):::{looks}'
 
-    def _shared(self, n: int) -> str:
-        return "  " + self._node(f"n{n}", self.labeller.node(n), self.plan.looks(n))
-
-    def _node(self, name: str, label: Label, looks: str) -> str:
-        self.used.add(looks)
+    def _line(self, n: int) -> str:
+        looks = self.plan.looks(n)
         left, right = _FORMS.get(looks, ("[", "]"))
-        return f'{name}{left}"{self._words(label)}"{right}:::{looks}'
+        looks = self._class(looks, self.plan.pale(n))
+        return f'n{n}{left}"{self._words(self.labeller.node(n))}"{right}:::{looks}'
+
+    def _class(self, looks: str, pale: bool) -> str:
+        """The class that gives the colours."""
+        looks = "pale" if pale else looks
+        self.used.add(looks)
+        return looks
 
     def _words(self, label: Label) -> str:
         rows = [plain_title(label.title), *(row.text for row in label.rows)]
@@ -136,3 +139,6 @@ class _Flowchart:
                     f"  classDef {looks} fill:{values['fillcolor']},stroke:{values['color']},"
                     f"color:#000,stroke-width:{values.get('penwidth', '1')}px{dashed}"
                 )
+        if "pale" in self.used:
+            fill, stroke, words = LIGHT.pale.values()
+            yield f"  classDef pale fill:{fill},stroke:{stroke},color:{words}"
