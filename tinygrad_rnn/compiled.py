@@ -227,6 +227,12 @@ class _Program:
         if op == "split":
             start, stop, axis = (line.attrs[key] for key in ("start", "stop", "axis"))
             return f"{operands[0]}[{':, ' * axis}{start}:{stop}]"
+        if op == "matmul" and all(len(self.graph.nodes[k].shape) == 2 for k in line.inputs):
+            return " @ ".join(operands)
+        if op == "scatter" and (order := _tiled(line.attrs["items"], line.shape)) is not None:
+            axis = len(line.attrs["items"][0]) - 1
+            joined = self._constant(np.concatenate, "concatenate")
+            return f"{joined}(({', '.join(operands[k] for k in order)}), axis={axis})"
         if op == "getitem" and (index := _index_text(line.attrs["index"])) is not None:
             return f"{operands[0]}[{index}]"
         assert line.tensor is not None and line.tensor.node is not None
@@ -273,6 +279,23 @@ def _index_text(index: Any) -> str | None:
         ends = ["" if end is None else repr(end) for end in (index.start, index.stop)]
         return ":".join(ends + ([] if index.step is None else [repr(index.step)]))
     return repr(index) if type(index) in (int, type(None)) else "..." if index is ... else None
+
+
+def _tiled(items: Sequence[Any], shape: tuple[int, ...]) -> list[int] | None:
+    """The order in which slices along one axis make up the whole of it; None if they do not.
+
+    The gradients of the parts of a split can then be joined, and need not be added to zeros.
+    """
+    whole = slice(None)
+    if len(items) < 2 or any(type(x) is not tuple or type(x[-1]) is not slice for x in items):
+        return None
+    if any(x[:-1] != (whole,) * (len(items[0]) - 1) or x[-1].step is not None for x in items):
+        return None
+    axis = len(items[0]) - 1
+    order = sorted(range(len(items)), key=lambda k: items[k][-1].indices(shape[axis]))
+    ends = [items[k][-1].indices(shape[axis])[:2] for k in order]
+    joined = all(a[1] == b[0] for a, b in zip(ends, ends[1:]))
+    return order if joined and ends[0][0] == 0 and ends[-1][1] == shape[axis] else None
 
 
 def _equal(a: Any, b: Any) -> bool:
