@@ -100,17 +100,18 @@ class Language(Task):
     @cached_property
     def ngram(self) -> tuple[int, float, float]:
         """(n and k, chosen on the validation part; the test part's perplexity by add-k n-grams)."""
+        V = len(self.vocabulary)
         ks = (0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1)
-        choices = [(n, k) for n in self.grams for k in ks]
-        n, k = min(choices, key=lambda choice: self._by_ngrams("validation", *choice))
-        return n, k, self._by_ngrams("test", n, k)
+        counts = {n: self._counts(n, "validation") for n in self.grams if V**n < 2**63}
+        choices = [(n, k) for n in counts for k in ks]
+        n, k = min(choices, key=lambda choice: _add_k(*counts[choice[0]], choice[1], V))
+        return n, k, _add_k(*self._counts(n, "test"), k, V)
 
-    def _by_ngrams(self, part: str, n: int, k: float) -> float:
-        """P(symbol after n - 1 others) = (how often together + k) / (how often those + k V)."""
+    def _counts(self, n: int, part: str) -> tuple[Array, Array]:
+        """How often every n-gram of the part occurs in the training part, and all but its last."""
         V = len(self.vocabulary)
         known, asked = (_grams(self.parts[name], n, V) for name in ("train", part))
-        together, before = _how_often(asked, known), _how_often(asked // V, known // V)
-        return _perplexity((together + k) / (before + k * V))
+        return _how_often(asked, known), _how_often(asked // V, known // V)
 
     def examples(self, model: Any) -> list[str]:
         start, texts = default_prompt(self.vocabulary), []
@@ -191,6 +192,11 @@ def _prose(text: str) -> str:
 def _perplexity(probabilities: Array) -> float:
     """exp of the mean -log probability."""
     return float(np.exp(-np.log(probabilities).mean()))
+
+
+def _add_k(together: Array, before: Array, k: float, V: int) -> float:
+    """The perplexity by P(symbol after n - 1 others) = (together + k) / (before + k V)."""
+    return _perplexity((together + k) / (before + k * V))
 
 
 def _grams(numbers: Array, n: int, V: int) -> Array:
