@@ -30,6 +30,7 @@ def check_rule(
     *inputs: Tensor | ArrayLike,
     order: int = 1,
     seed: int = 0,
+    diagnose: bool = True,
     **attrs: Any,
 ) -> Report:
     """Compare the rule of argument i (or, with None, every rule) with the truth at these inputs.
@@ -39,9 +40,9 @@ def check_rule(
         i: the argument whose rule is checked, from 0; None for every argument that has one.
         inputs: the operands: arrays, Tensors or floats; integers are passed through.
         order: 2 checks the derivatives of the rules too.
-        seed: as for `gradcheck`.
-        attrs: the metadata of the call, by name. (For metadata that is itself called "order" or
-            "seed": `gradcheck(lambda x: primitive(x, seed=...), x)`.)
+        seed, diagnose: as for `gradcheck`.
+        attrs: the metadata of the call, by name. (For metadata that is itself called "order",
+            "seed" or "diagnose": `gradcheck(lambda x: primitive(x, seed=...), x)`.)
 
     Returns:
         a `Report`, as `gradcheck` gives; a result for each rule that was checked.
@@ -68,7 +69,9 @@ def check_rule(
     if broken is not None:
         return broken
     f = as_function(primitive, checked, attrs)
-    return gradcheck(f, *arrays, order=order, wrt=checked, seed=seed, names=names)
+    return gradcheck(
+        f, *arrays, order=order, wrt=checked, seed=seed, names=names, diagnose=diagnose
+    )
 
 
 def as_function(
