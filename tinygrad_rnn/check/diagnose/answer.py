@@ -58,8 +58,8 @@ def _answer(
     if found:
         sentences = list(dict.fromkeys(h.sentence for h in found))
         word = CERTAIN if len(sentences) == 1 else f"one of {len(sentences)}"
-        if count < 2:
-            word = LIKELY if len(sentences) == 1 else word
+        if len(sentences) == 1 and (count < 2 or found[0].family == "pairs"):
+            word = LIKELY  # one case proves nothing, and not all pairs were tried
         best = found[0]
         return Diagnosis(
             word, sentences[0], best.family, sentences[1:], count, best.edges, first.program, table

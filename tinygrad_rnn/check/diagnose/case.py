@@ -102,6 +102,11 @@ class Case:
         grads = self.program.of_inputs(self.program.walk(arriving, changes), self.inputs)
         return {i: grads[i] for i in self.setting.checked}
 
+    def given_by(self, i: int, supposed: Array) -> bool:
+        """Whether this is your gradient of input i."""
+        scale = float(np.max(np.abs(self.true[i]), initial=0.0))
+        return same(self.yours[i], supposed, scale)
+
     @property
     def inputs(self) -> list[Any]:
         return self.setting.inputs
@@ -150,12 +155,17 @@ def _directional(setting: Setting, steps: Mapping[int, Array]) -> Array:
     return richardson(setting, steps).values
 
 
-def same(yours: Any, supposed: Array, tolerance: float = SAME) -> bool:
-    """Whether two gradients are equal in shape and in nine digits."""
+def same(yours: Any, supposed: Array, scale: float = 0.0) -> bool:
+    """Whether two gradients are equal in shape and in nine digits.
+
+    Args:
+        scale: of the true gradient; what is smaller by 12 digits is nothing.
+    """
     if yours is None or yours.shape != supposed.shape or not np.all(np.isfinite(supposed)):
         return False
     size = max(np.max(np.abs(yours), initial=0.0), np.max(np.abs(supposed), initial=0.0))
-    return bool(np.max(np.abs(yours - supposed), initial=0.0) <= tolerance * size)
+    allowed = SAME * size + 1e-12 * scale
+    return bool(np.max(np.abs(yours - supposed), initial=0.0) <= allowed)
 
 
 def made_case(setting: Setting, seed: Sequence[int], like: Program | None = None) -> Case | None:

@@ -15,15 +15,15 @@ Read next: `answer.py`.
 
 from __future__ import annotations
 
-import itertools
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
 from .arriving import arriving, nonlinear
 from .case import Case
+from .everywhere import everywhere
 from .field import Field
-from .hypothesis import Hypothesis, by_changes, holds
+from .hypothesis import Hypothesis, by_changes, holds, share_explained
 from .mistakes import Mistake
 from .program import Changes, Edge, Program
 from .recomputed import recomputed
@@ -33,6 +33,7 @@ from .whole import whole
 from .words import listed
 
 PATIENCE = 0.4  # seconds
+TRIED = 12  # first mistakes of a pair
 STEPS = ("all", ("but start", 0), ("from start", 0), ("from end", 0), ("but end", 0))
 
 
@@ -43,7 +44,7 @@ class Engine:
         self.cases, self.linear = list(cases), linear
         self.first = self.cases[0]
         self.wrong = sorted(set().union(*(case.wrong for case in cases)))
-        self.until = time.perf_counter() + PATIENCE
+        self.until = time.process_time() + PATIENCE
         self.tested: set[tuple[Mistake, tuple[int, ...]]] = set()
         self.near: list[Hypothesis] = []  # what was tried, for "likely"
         self._short: dict[int, Case | None] = {}
@@ -51,23 +52,20 @@ class Engine:
     def explanations(self) -> list[Hypothesis]:
         """All hypotheses that explain everything that is wrong; the best first."""
         found = self._of(self.wrong)
-        if not found and len(self.wrong) > 1:
-            found = self._input_by_input()
-        if not found:
-            found = self._pairs(self.wrong)
-        if not found:
-            found = self._held(recomputed(self.first), self.wrong)
-        if not found:
-            found = self._held(other_cuts(self.first), self.wrong)
+        for others in (everywhere, recomputed, other_cuts):
+            found = found or self._held(others(self.first), self.wrong)
+        found = found or self._input_by_input() or self._pairs(self.wrong)
         return self._ranked(found)
 
     def _ranked(self, found: list[Hypothesis]) -> list[Hypothesis]:
-        """The same chain of edges once, and each sentence with the inputs that it is about."""
+        """What says the same once, and only the simplest: about all inputs, of the first rank."""
+        for simpler in (_about_all, _of_first_rank):
+            found = [h for h in found if simpler(h)] or found
         seen: dict[object, Hypothesis] = {}
         for h in found:
             seen.setdefault(h.key or h.sentence, h)
-        if any(h.family == "global" for h in found):  # it says what a weight on the whole says
-            seen = {key: h for key, h in seen.items() if h.family != "edge weight"}
+        if any(_is_observed(h) for h in found):  # it says what a weight on the whole says
+            seen = {k: h for k, h in seen.items() if h.family != "edge weight"}
         return [replace(h, sentence=self._with_inputs(h)) for h in seen.values()]
 
     def _with_inputs(self, h: Hypothesis) -> str:
@@ -78,7 +76,7 @@ class Engine:
         return f"{h.sentence} (in the gradient of {listed(names)}{only})"
 
     def patient(self) -> bool:
-        return time.perf_counter() < self.until
+        return time.process_time() < self.until
 
     def _of(self, among: Sequence[int]) -> list[Hypothesis]:
         """All single mistakes that explain these inputs."""
@@ -88,7 +86,7 @@ class Engine:
             found += self._held(nonlinear(self.cases), among)
         if any(case.program is None for case in self.cases):
             return found
-        found += self._held(through_time(self.first), among)
+        found += [h for h in self._held(through_time(self.first), among) if h.everywhere][:1]
         found += self._held(self._in_one_place(among), among)
         return found
 
@@ -160,32 +158,17 @@ class Engine:
             return None
         sentence = mistake.say(program) + _when(mistake.steps)
         made = by_changes(mistake.family, sentence, mistake.changes, self.first)
-        if mistake.kind != "weight":
-            return made
-        tops = frozenset(_top(program, edge) for edge in made.edges)
-        return replace(made, key=(mistake.what, tops, mistake.steps))
+        return replace(made, rank=mistake.rank, key=self._key(mistake))
 
     # ------------------------------------------------------------ two mistakes
     def _input_by_input(self) -> list[Hypothesis]:
-        """One explanation for each input, if two mistakes are enough."""
-        parts: list[list[Hypothesis]] = []
-        left = list(self.wrong)
-        while left and self.patient():
-            best: list[Hypothesis] = []
-            for size in range(len(left) - 1 if not parts else len(left), 0, -1):
-                for among in itertools.combinations(left, size):
-                    best = self._of(among) if self.patient() else []
-                    if best:
-                        break
-                if best:
-                    break
-            if not best:
-                return []
-            parts.append(best)
-            left = [i for i in left if i not in best[0].about]
-        if left or len(parts) > 2:
-            return []
-        return [_both(a, b) for a in parts[0][:1] for b in parts[1][:1]]
+        """One mistake for one of the inputs, and another for all the others."""
+        for i in self.wrong if len(self.wrong) > 1 else ():
+            others = [k for k in self.wrong if k != i]
+            alone = self._of([i]) if self.patient() else []
+            if alone and (rest := self._of(others)):
+                return [_both(alone[0], rest[0])]
+        return []
 
     def _pairs(self, among: Sequence[int]) -> list[Hypothesis]:
         """Two mistakes in the same program: one is made, the other looked for on top of it."""
@@ -193,19 +176,31 @@ class Engine:
             return []
         case = next(self._showing(among))
         field = Field(case, [i for i in among if i in case.wrong])
-        assert case.program is not None
         found: list[Hypothesis] = []
-        for one in _common(case.program):
-            if not self.patient() or found:
+        for one in self._likeliest(case):
+            changes = one.changes(field.program)
+            if not self.patient() or found or changes is None:
                 break
-            changes = one.changes(case.program)
-            if changes is None:
-                continue
             for other in dict.fromkeys(field.mistakes(changes)):
-                held = holds(self._pair(one, other), self.cases, among)
-                if held is not None:
-                    found.append(held)
+                if other.what != 1:
+                    held = holds(self._pair(one, other), self.cases, among)
+                    found += [] if held is None else [held]
         return found
+
+    def _likeliest(self, case: Case) -> list[Mistake]:
+        """The paths whose absence, sign or repetition explains most of the difference."""
+        program = case.program
+        assert program is not None
+        shares = []
+        for weight in (0, -1, 2):
+            for role, numbers in program.roles.items():
+                line = program.lines[numbers[0]]
+                for i, _ in line.live:
+                    mistake = Mistake("edge weight", role, i, "weight", weight)
+                    if self.patient() and _top(program, (line.number, i)) == (line.number, i):
+                        made = by_changes("edge weight", "", mistake.changes, case)
+                        shares.append((share_explained(made, case), len(shares), mistake))
+        return [mistake for _, _, mistake in sorted(shares, reverse=True)[:TRIED]]
 
     def _pair(self, one: Mistake, other: Mistake) -> Hypothesis:
         def made(program: Program) -> Changes | None:
@@ -214,11 +209,31 @@ class Engine:
 
         program = self.first.program
         assert program is not None
-        try:
-            sentence = f"two mistakes: {one.say(program)}; and {other.say(program)}"
-        except (StopIteration, AssertionError):
-            sentence = "two mistakes"
-        return by_changes("pairs", sentence, made, self.first)
+        sentence = f"two mistakes: {one.say(program)}; and {other.say(program)}"
+        pair = by_changes("pairs", sentence, made, self.first)
+        keys = frozenset(self._key(each) for each in (one, other))
+        return replace(pair, key=keys)
+
+    def _key(self, mistake: Mistake) -> object:
+        """The same for a weight anywhere along a chain."""
+        program = self.first.program
+        assert program is not None
+        if mistake.kind != "weight":
+            return mistake
+        tops = frozenset(_top(program, edge) for edge in mistake.edges(program))
+        return mistake.what, tops, mistake.steps
+
+
+def _about_all(h: Hypothesis) -> bool:
+    return h.everywhere
+
+
+def _of_first_rank(h: Hypothesis) -> bool:
+    return h.rank == 0
+
+
+def _is_observed(h: Hypothesis) -> bool:
+    return h.family in ("global", "cotangent")
 
 
 def _top(program: Program, edge: Edge) -> Edge:
@@ -236,15 +251,6 @@ def _both(a: Hypothesis, b: Hypothesis) -> Hypothesis:
     sentence = f"two mistakes: {a.sentence}; and {b.sentence}"
     about = tuple(sorted({*a.about, *b.about}))
     return Hypothesis("pairs", sentence, a.supposed, (*a.edges, *b.edges), about)
-
-
-def _common(program: Program) -> Iterator[Mistake]:
-    """The mistakes that are tried as one of two: every path missing, of the wrong sign, twice."""
-    for weight in (0, -1, 2):
-        for role, numbers in program.roles.items():
-            line = program.lines[numbers[0]]
-            for i, _ in line.live:
-                yield Mistake("edge weight", role, i, "weight", weight)
 
 
 def _when(steps: object) -> str:

@@ -38,6 +38,7 @@ class Field:
         ]
         self.tangents = _stacked([self.program.tangents(u) for u in self.steps])
         self.values = Values(self.program)
+        self.found: Gradients = []  # of the last walk
         self._edge_tangents: dict[Edge, Array] = {}
 
     def off(self, supposed: dict[int, Array]) -> Array | None:
@@ -57,7 +58,7 @@ class Field:
         off = self.off(self.program.of_inputs(found, self.case.inputs))
         if off is None or not np.all(np.isfinite(off)):
             return
-        rules = changes or Changes()
+        rules, self.found = changes or Changes(), found
         stacks = _by_shape(found)
         for line in self.program.backwards:
             g = found[line.number]
@@ -68,11 +69,13 @@ class Field:
                 if edge in edges and edge not in rules.rules and edge not in rules.borrowed:
                     view = View(self, line, i, source, g, edges[edge], off)
                     if view.here.any():
-                        yield from view.weights(edges)
+                        yield from view.weights()
                         yield from view.rules()
                         yield from view.values()
                         yield from view.gradients(stacks)
-            yield from self._of_line(line, g, off, found)
+        for line, g in zip(self.program.lines, found, strict=True):
+            if g is not None:
+                yield from self._of_line(line, g, off, found)
         yield from self._compounds(found, off)
 
     def _of_line(self, line: Line, g: Array, off: Array, found: Gradients) -> Iterator[Mistake]:
@@ -86,6 +89,8 @@ class Field:
                 yield Mistake("edge weight", line.role, WHOLE, "line", weight)
         if len(line.live) == 2 and line.op is not None and line.op.name == "multiply":
             yield from self._if_close("wrong value", line, "exchanged", "", found, off)
+        for last in (True, False):
+            yield from self._if_close("edge weight", line, "overwritten", last, found, off)
         parts = parts_of(self.program, line)
         for order in itertools.permutations(range(len(parts))) if parts else ():
             if order != tuple(range(len(parts))):
@@ -158,17 +163,18 @@ class View:
     def _made(self, family: str, kind: str, what: object) -> Mistake:
         return Mistake(family, self.line.role, self.i, kind, what)
 
-    def weights(self, edges: dict[Edge, Array]) -> Iterator[Mistake]:
+    def weights(self) -> Iterator[Mistake]:
         """Times 0, -1, 2, or another factor; or the only path of several."""
         weight = _weight(self.base, self.off)
-        if weight is not None:
+        twice = self.line.args.count(self.source) > 1  # x * x: its two edges are the same
+        if weight is not None and (weight == 0 or not twice):
             yield self._made("edge weight", "weight", weight)
-        uses = [use for use in self.field.program.uses[self.source] if use in edges]
-        if len(uses) > 2:
-            total = sum(edges[use] for use in uses)
-            others = self.along @ np.ravel(total) - self.base
-            if close(-others, self.off, others):
-                yield self._made("edge weight", "only", "")
+        whole = self.field.found[self.source]
+        if whole is not None and len(self.field.program.uses[self.source]) > 1:
+            others = self.along @ np.ravel(whole) - self.base
+            weight = _weight(others, self.off)
+            if weight is not None:
+                yield self._made("edge weight", "others", weight)
 
     def rules(self) -> Iterator[Mistake]:
         shape = np.shape(self.field.program.lines[self.source].value)

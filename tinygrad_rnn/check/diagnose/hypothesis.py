@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ...arraylike import Array
-from .case import Case, same
+from .case import Case
 from .program import Changes, Edge, Program
 
 Gradients = dict[int, Array]
@@ -27,6 +27,7 @@ class Hypothesis:
     family, sentence: what kind of mistake, and which.
     supposed: the gradients it would give in a case; None where it cannot be made there.
     edges: the edges at fault, in the first case's program.
+    rank: 1 for what is only said where nothing of rank 0 holds.
     key: the same for two that say the same; by default the sentence.
     about: the inputs whose gradient it explains; `everywhere`: no other would change by it.
     """
@@ -36,6 +37,7 @@ class Hypothesis:
     supposed: Callable[[Case], Gradients | None]
     edges: tuple[Edge, ...] = ()
     key: object = None
+    rank: int = 0
     about: tuple[int, ...] = ()
     everywhere: bool = True
 
@@ -45,9 +47,9 @@ def holds(hypothesis: Hypothesis, cases: Sequence[Case], among: Sequence[int]) -
     everywhere = True
     for case in cases:
         supposed = _supposed(hypothesis, case)
-        if supposed is None or not all(same(case.yours[i], supposed[i]) for i in among):
+        if supposed is None or not all(case.given_by(i, supposed[i]) for i in among):
             return None
-        everywhere = everywhere and all(same(case.yours[i], g) for i, g in supposed.items())
+        everywhere = everywhere and all(case.given_by(i, g) for i, g in supposed.items())
     return replace(hypothesis, about=tuple(among), everywhere=everywhere)
 
 

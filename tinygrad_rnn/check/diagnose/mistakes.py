@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -33,9 +34,11 @@ class Mistake:
 
     Attributes:
         role, arg: the edge, in every program of this forward; `arg` is WHOLE for a compound.
-        kind: at an edge "weight", "only" (of all uses of the source), "rule", "value" or "gradient";
-            of a whole line "line" (its gradient, times a weight), "exchanged" (its two operands) or
-            "blocks" (the parts that it is cut into, in another order).
+        kind: at an edge "weight", "others" (all else that arrives at its source, times a weight),
+            "rule", "value" or "gradient";
+            of a whole line "line" (its gradient, times a weight), "exchanged" (its two operands),
+            "blocks" (the parts that it is cut into, in another order) or "overwritten" (slices of
+            it that overlap).
         what: the weight, the rule's key, (opening, the value's slot), the line's slot, the order.
         steps: "all"; or ("from start", k), ("from end", k); or ("but start", k), ("but end", k).
     """
@@ -86,10 +89,8 @@ class Mistake:
             return None
         if self.kind == "weight":
             return Changes({edge: _weighted(program, line, self.arg, self.what)})
-        if self.kind == "only":
-            source = line.args[self.arg]
-            others = [use for use in program.uses[source] if use != edge]
-            return Changes({use: _nothing for use in others})
+        if self.kind == "others":
+            return Changes(others={line.args[self.arg]: (edge, self.what)})
         if self.kind == "rule":
             alternative = next(
                 (a for a in alternatives(program, line, self.arg) if a.key == self.what), None
@@ -108,6 +109,8 @@ class Mistake:
             return exchanged(program, line)
         if self.kind == "blocks":
             return reordered(program, line, self.what)
+        if self.kind == "overwritten":
+            return overwritten(program, line, self.what)
         for compound in known_functions(program):
             if compound.number == line.number:
                 for alternative in of_compound(program, compound):
@@ -133,19 +136,15 @@ class Mistake:
         if not lines:
             return ""
         line = lines[len(lines) // 2]
-        if self.kind in ("line", "exchanged", "blocks"):
+        if self.kind in ("line", "exchanged", "blocks", "overwritten"):
             return self._said_of_line(program, line)
         if self.arg == WHOLE:
             return _said_of_compound(program, line, self.what)
         path = edge_text(program, line.number, self.arg)
         if self.kind == "weight":
             return _said_of_weight(self.what, path)
-        if self.kind == "only":
-            source = name_of(program, line.args[self.arg], line.t)
-            return (
-                f"only the path {path} is there: the other paths to {source} are missing, as by"
-                " = for +="
-            )
+        if self.kind == "others":
+            return self._said_of_others(program, line, path)
         if self.kind == "rule":
             found = next(a for a in alternatives(program, line, self.arg) if a.key == self.what)
             return found.phrase
@@ -167,11 +166,43 @@ class Mistake:
                 f"the gradients of {a} and {b} in {formula(program, line.number)} are swapped: each"
                 " is multiplied by itself instead of the other"
             )
+        if self.kind == "overwritten":
+            return (
+                f"the slices (or repeated look-ups, indices) of {text} overlap, and their gradients"
+                " overwrite one another: = for +=, so one path is missing where they overlap"
+            )
         names = [name_of(program, n, line.t) for n in parts_of(program, line)]
         order = [names[k] for k in self.what]
         return (
             f"the blocks of {text} are joined in another order, {', '.join(order)}; the forward"
             f" splits it into {', '.join(names)} (gates swapped)"
+        )
+
+    def _said_of_others(self, program: Program, line: Line, path: str) -> str:
+        source = name_of(program, line.args[self.arg], line.t)
+        if self.what == 0:
+            return (
+                f"only the path {path} is there: the other paths to {source} are missing, as by"
+                " = for +="
+            )
+        said = {2: "counted twice", -1: "of the wrong sign, minus"}.get(
+            self.what, f"times {number(self.what)}"
+        )
+        return (
+            f"what arrives at {source} from elsewhere, before {path} is added (carried back from"
+            f" later steps, and from the loss), is {said}"
+        )
+
+    @property
+    def rank(self) -> int:
+        """0 for a mistake of its own kind, 1 for one that often only looks like another."""
+        if self.kind in ("weight", "line", "others"):
+            return int(self.kind != "weight" or self.what not in (0, -1, 2))
+        return int(
+            self.kind == "gradient"
+            or " of x" in str(self.what)
+            or str(self.what)[-4:] in ("relu", "moid", "tanh")
+            and ": " in str(self.what)
         )
 
     def _said_of_gradient(self, program: Program, line: Line, path: str) -> str:
@@ -250,7 +281,34 @@ def parts_of(program: Program, line: Line) -> list[int]:
         if (op := program.lines[n].op) and op.name in ("split", "getitem") and i == 0
     ]
     shapes = {np.shape(program.lines[n].value) for n in found}
-    return found if len(shapes) == 1 and 1 < len(found) <= 4 else []
+    total = sum(np.size(program.lines[n].value) for n in found)
+    apart = len(shapes) == 1 and total <= np.size(line.value)
+    return found if apart and 1 < len(found) <= 4 else []
+
+
+def overwritten(program: Program, line: Line, last: bool) -> Changes | None:
+    """Where slices overlap only one of them counts: the last, or the first."""
+    uses = [
+        program.lines[n]
+        for n, i in program.uses[line.number]
+        if i == 0 and (op := program.lines[n].op) and op.name == "getitem"
+    ]
+    if len(uses) < 2 or not np.ndim(line.value):
+        return None
+    covered = np.zeros(np.shape(line.value), bool)
+    rules: dict[Edge, Any] = {}
+    for use in uses[::-1] if last else uses:
+        index = use.attrs["index"]
+        rules[use.number, 0] = partial(_put, ~covered, index)
+        covered[index] = True
+    return Changes(rules) if rules else None
+
+
+def _put(free: Array, index: Any, g: Array) -> Array:
+    """g written where `free` lets it."""
+    out = np.zeros(free.shape)
+    out[index] = g
+    return out * free
 
 
 def reordered(program: Program, line: Line, order: tuple[int, ...]) -> Changes | None:
@@ -270,10 +328,6 @@ def reordered(program: Program, line: Line, order: tuple[int, ...]) -> Changes |
 
 def _weighted(program: Program, line: Line, i: int, weight: float) -> Any:
     return lambda g: weight * np.asarray(program.pull(line, i, g))
-
-
-def _nothing(g: Array) -> Array:
-    return np.zeros(())
 
 
 def _between(program: Program, n: int, other: int) -> str:

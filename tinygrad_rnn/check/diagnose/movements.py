@@ -42,6 +42,12 @@ def _of_matmul(program: Program, line: Line, i: int) -> Iterator[Alternative]:
     yield Alternative(
         "matmul: order, not transposed", swap, ((lambda g: y @ g) if i == 0 else (lambda g: g @ x))
     )
+    yield Alternative(
+        "matmul: g not transposed",
+        f"the gradient of {own} in {where[3:]} uses the transpose of what arrives: g.T for g (or g"
+        " where g.T belongs)",
+        (lambda g: g.T @ y.T) if i == 0 else (lambda g: x.T @ g.T),
+    )
     yield Alternative("matmul: transposed", f"the gradient of {own} is transposed {where}", turned)
     yield Alternative(
         "matmul: reversed axes",
@@ -56,11 +62,8 @@ def _of_matmul(program: Program, line: Line, i: int) -> Iterator[Alternative]:
     if i == 1 and x.ndim > 1 and y.ndim == 2:
         yield from _rows_of_matmul(x, own, where)
     if i == 0 and y.ndim == 2:
-        own_x = x
         yield Alternative(
-            "matmul: twice",
-            f"multiplied by {right}.T twice {where}",
-            lambda g: (g @ y.T) @ y.T if own_x is not None else g,
+            "matmul: twice", f"multiplied by {right}.T twice {where}", lambda g: (g @ y.T) @ y.T
         )
 
 
@@ -324,8 +327,11 @@ def _of_getitem(program: Program, line: Line, i: int) -> Iterator[Alternative]:
         " look-ups",
         lambda g: _added(x.shape, index, g) / np.maximum(counts, 1),
     )
-    if isinstance(index, np.ndarray) and index.dtype.kind in "iu":
-        yield from _of_look_up(x, index, text)
+    at = [k for k in (index if isinstance(index, tuple) else (index,)) if not _is_whole(k)]
+    if len(at) == 1 and isinstance(at[0], np.ndarray) and at[0].dtype.kind in "iu":
+        yield from _of_repeats(x, index, text)
+        if not isinstance(index, tuple):
+            yield from _of_look_up(x, index, text)
     basic = index if isinstance(index, tuple) else (index,)
     if all(isinstance(k, slice) for k in basic):
         yield from _shifted_slices(x, basic, text)
@@ -354,11 +360,50 @@ def _of_look_up(x: Array, index: Array, text: str) -> Iterator[Alternative]:
             f"the gradient of {text} is put in the order itself, not in its inverse",
             lambda g: g[index],
         )
+
+
+def _is_whole(k: Any) -> bool:
+    return isinstance(k, slice) and k == slice(None)
+
+
+def _of_repeats(x: Array, index: Any, text: str) -> Iterator[Alternative]:
+    """Repeated and tiled copies mixed up; the first copy only."""
     yield Alternative(
         "getitem: tiled",
         f"the repeats of {text} are taken as if they were tiled, in another order",
         lambda g: _tiled(g, x.shape),
     )
+    yield Alternative(
+        "getitem: repeated",
+        f"the tiles of {text} are taken as if they were repeats, in another order",
+        lambda g: _untiled(g, x.shape),
+    )
+    yield Alternative(
+        "getitem: first copy",
+        f"only the first copy of each entry counts in {text}: the sum over repeated indices is"
+        " forgotten",
+        lambda g: _first_copy(x.shape, index, g),
+        "edge weight",
+    )
+
+
+def _first_copy(shape: tuple[int, ...], index: Any, g: Array) -> Array:
+    """Written in reverse order, so that what was looked up first stays."""
+    axis = next(k for k, at in enumerate(index if isinstance(index, tuple) else (index,))
+                if not _is_whole(at))  # fmt: skip
+    at = index[axis] if isinstance(index, tuple) else index
+    if at.ndim != 1:
+        raise ValueError("one axis of indices")
+    out = np.zeros(shape)
+    whole = (slice(None),) * axis
+    out[(*whole, at[::-1])] = g[(*whole, slice(None, None, -1))]
+    return out
+
+
+def _untiled(g: Array, shape: tuple[int, ...]) -> Array:
+    axis = next(k for k, (n, m) in enumerate(zip(g.shape, shape)) if n != m)
+    apart = g.reshape(*shape[: axis + 1], -1, *shape[axis + 1 :])
+    return np.asarray(apart.sum(axis=axis + 1))
 
 
 def _tiled(g: Array, shape: tuple[int, ...]) -> Array:
@@ -394,6 +439,8 @@ def _shifted_slices(x: Array, index: tuple[slice, ...], text: str) -> Iterator[A
                 f"the gradient of {text} is not reversed back along axis {axis}",
                 lambda g: g,
             )
+        if step > 1:
+            yield _run_for_stride(x, index, axis, text)
         length = stop - start
         for begin in {0, x.shape[axis] - length, start - 1, start + 1} - {start}:
             if step == 1 and 0 <= begin <= x.shape[axis] - length and length > 0:
@@ -404,6 +451,23 @@ def _shifted_slices(x: Array, index: tuple[slice, ...], text: str) -> Iterator[A
                     f" {begin - start} along axis {axis}",
                     lambda g, moved=moved: _put(x.shape, moved, g),
                 )
+
+
+def _run_for_stride(x: Array, index: tuple[slice, ...], axis: int, text: str) -> Alternative:
+    """Every second place taken for the first half."""
+    start, _, step = index[axis].indices(x.shape[axis])
+
+    def rule(g: Array) -> Array:
+        n = g.shape[axis]
+        run = (*index[:axis], slice(start * n, (start + 1) * n), *index[axis + 1 :])
+        return _put(x.shape, run, g)
+
+    return Alternative(
+        f"getitem: run along {axis}",
+        f"the gradient of the slice {text}, every {step} places along axis {axis}, is put side by"
+        " side instead, in another order (tiled, not repeated)",
+        rule,
+    )
 
 
 def _of_scatter(program: Program, line: Line, i: int) -> Iterator[Alternative]:

@@ -40,11 +40,13 @@ class Changes(NamedTuple):
     rules: rules in the place of the primitives' own.
     skips: for a line, another line that its gradient goes to at once, by this rule.
     borrowed: for an edge, the line whose gradient stands in the place of its own.
+    others: for a line, an edge into it and what all else that arrives there is multiplied by.
     """
 
     rules: Mapping[Edge, Rule] = {}
     skips: Mapping[int, tuple[int, Rule]] = {}
     borrowed: Mapping[Edge, int] = {}
+    others: Mapping[int, tuple[Edge, float]] = {}
 
     def __or__(self, other: Changes) -> Changes:  # type: ignore[override]
         return Changes(*({**mine, **theirs} for mine, theirs in zip(self, other, strict=True)))
@@ -90,6 +92,7 @@ class Program:
         self.graph = Graph(*ys)
         self.loop = loop_of(recording) if like is None else like.loop
         self.lines = [self._line(node) for node in self.graph.nodes]
+        self._name_constants(recording)
         known = frozenset() if like is None else like.repeating
         results = [node.tensor for node in self.graph.nodes if node.op is not None]
         for tensor, (role, t) in zip(
@@ -114,6 +117,15 @@ class Program:
         for line in self.lines:
             for i, source in enumerate(line.args):
                 self.uses[source].append((line.number, i))
+
+    def _name_constants(self, recording: Recording) -> None:
+        """A plain array that is a part of an input takes its name: a mask, indices, lengths."""
+        plain = [(name, x) for name, x in recording.plain if isinstance(x, np.ndarray) and x.ndim]
+        for line in self.lines:
+            if line.op is None and line.name is None and isinstance(line.value, np.ndarray):
+                for name, x in plain:
+                    if line.value.ndim and np.may_share_memory(line.value, x):
+                        line.name = name if line.value.shape == x.shape else f"{name}[...]"
 
     def _line(self, node: Any) -> Line:
         line = Line(node.number, node.value, node.tensor)
@@ -141,7 +153,8 @@ class Program:
             changes: what is done otherwise than it should be.
             edges: filled, if given, with what went over each edge.
         """
-        rules, skips, borrowed = changes or Changes()
+        rules, skips, borrowed, others = changes or Changes()
+        kept: dict[Edge, Array] = {}
         found: Gradients = [None] * len(self.lines)
         for n, g in zip(self.outputs, cotangents, strict=True):
             if n is not None:
@@ -151,6 +164,9 @@ class Program:
             g = found[n]
             if g is None:
                 continue
+            if n in others:
+                edge, weight = others[n]
+                g = found[n] = weight * g + (1 - weight) * kept.get(edge, np.zeros(()))
             if n in skips:
                 source, rule = skips[n]
                 _add(found, source, fit(rule(g), self.lines[source].value.shape))
@@ -164,6 +180,8 @@ class Program:
                 c = fit(c, self.lines[source].value.shape)
                 if edges is not None:
                     edges[n, i] = c
+                if source in others and others[source][0] == (n, i):
+                    kept[n, i] = c
                 _add(found, source, c)
         return found
 
@@ -218,7 +236,10 @@ class Program:
         for line in self.lines:
             if line.live and any(found[source] is not None for _, source in line.live):
                 assert line.op is not None
-                value = line.op.forward(*[moved[k] for k in line.args], **line.attrs)
+                operands = list(line.operands)
+                for i, source in line.live:
+                    operands[i] = moved[source]
+                value = line.op.forward(*operands, **line.attrs)
                 moved[line.number] = value
                 found[line.number] = value.imag / H
         return found

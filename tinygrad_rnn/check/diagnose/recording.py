@@ -13,7 +13,8 @@ import opcode
 import sys
 from collections import Counter
 from collections.abc import Sequence
-from types import FrameType
+from functools import lru_cache
+from types import CodeType, FrameType
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -37,11 +38,15 @@ class Made(NamedTuple):
 
 
 class Recording(NamedTuple):
-    """The inputs as Tensors (None for integers), the outputs, and the places of the results."""
+    """The inputs as Tensors (None for integers), the outputs, and the places of the results.
+
+    plain: the integer inputs as the forward held them, by name.
+    """
 
     inputs: list[Tensor | None]
     outputs: list[Any]
     made: dict[Tensor, Made]
+    plain: list[tuple[str, Any]]
 
 
 def record(setting: Setting, inputs: Sequence[Any]) -> Recording:
@@ -58,7 +63,8 @@ def record(setting: Setting, inputs: Sequence[Any]) -> Recording:
             if isinstance(subject, TensorFunction):
                 xs, ys = subject.graph(inputs)
                 _name(xs, setting.names)
-                return Recording([x if isinstance(x, Tensor) else None for x in xs], ys, {})
+                plain = [(n, x) for n, x in zip(setting.names, xs) if not isinstance(x, Tensor)]
+                return Recording([x if isinstance(x, Tensor) else None for x in xs], ys, {}, plain)
     except Unrecordable:
         raise
     except Exception as error:  # whatever a forward says to an array that is none
@@ -89,7 +95,8 @@ class _Recorder:
             self.bottom, self.rounds = None, []  # frames hold everything that they saw
         many = isinstance(result, (tuple, list))
         outputs = tensors(list(result) if many else [result])
-        return Recording(xs, outputs, self.made)
+        plain = [(n, x) for n, x in zip(self.names, held) if not isinstance(x, Recorded)]
+        return Recording(xs, outputs, self.made, plain)
 
     def note(self, tensors: Sequence[Tensor]) -> None:
         frames = self._frames()
@@ -123,7 +130,8 @@ class _Recorder:
 
         So does the same instruction again: one that computes, or one that makes another call.
         """
-        frame, here = frames[k], frames[k].f_lasti
+        frame = frames[k]
+        here = _instruction(frame)
         if k < len(self.rounds) and self.rounds[k][0] is frame:
             entry = self.rounds[k]
             again = here == entry[1] and (
@@ -140,9 +148,22 @@ class _Recorder:
         return frame.f_code, here, entry[2]
 
 
+@lru_cache(maxsize=1000)
+def _bytes(code: CodeType) -> bytes:
+    return code.co_code
+
+
+def _instruction(frame: FrameType) -> int:
+    """Where a frame is: at an instruction, not in the cache behind it that CPython may point to."""
+    code, here = _bytes(frame.f_code), frame.f_lasti
+    while here > 0 and code[here] == 0:  # CACHE
+        here -= 2
+    return here
+
+
 def _unpacks(frame: FrameType) -> bool:
     """Whether one instruction takes several values: `i, f, g, o = z`."""
-    return opcode.opname[frame.f_code.co_code[frame.f_lasti]].startswith("UNPACK")
+    return opcode.opname[_bytes(frame.f_code)[_instruction(frame)]].startswith("UNPACK")
 
 
 _PACKAGE = __name__.partition(".")[0]

@@ -93,7 +93,7 @@ def short(first: Case, steps: int) -> Case | None:
 def _time_axes(shapes: Sequence[tuple[int, ...]], n: int) -> Iterator[set[tuple[int, int]]]:
     """Sets of (input, axis) that may be the time: all of that size, first axes, single ones."""
     found = [(i, axis) for i, shape in enumerate(shapes) for axis, m in enumerate(shape) if m == n]
-    if all(len({k for k, _ in found if k == i}) <= 1 for i, _ in found):
+    if all(sum(k == i for k, _ in found) <= 1 for i, _ in found):
         yield set(found)
     for axis in (0, 1):
         chosen = {place for place in found if place[1] == axis}

@@ -31,14 +31,6 @@ def through_time(case: Case) -> Iterator[Hypothesis]:
         mirrored,
         case,
     )
-    for k in range(1, T):
-        yield by_changes(
-            "time table",
-            f"truncated: only the last {k} steps are walked, the earlier ones get no gradient at"
-            " all",
-            lambda program, k=k: stopped(program, k),
-            case,
-        )
     yield by_changes(
         "time table",
         "no gradient is carried from step to step: what a later step sends back to h_{t-1} is"
@@ -70,6 +62,15 @@ def through_time(case: Case) -> Iterator[Hypothesis]:
             f"truncated: over the last {n} steps the gradient is carried back, before that it is"
             " cut between all steps",
             lambda program, n=n: cut(program, lambda t: t <= _last(program) + 1 - n),
+            case,
+        )
+
+    for k in range(1, T):
+        yield by_changes(
+            "time table",
+            f"truncated: only the last {k} steps are walked, the earlier ones get no gradient at"
+            " all",
+            lambda program, k=k: stopped(program, k),
             case,
         )
 

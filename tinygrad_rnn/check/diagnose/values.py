@@ -115,6 +115,15 @@ def _of_matmul(line: Line, i: int) -> Iterator[Opening]:
             lambda v, g: g @ np.swapaxes(v, -1, -2),
             lambda g, dx: _fitted(np.swapaxes(dx, -1, -2) @ g, y.shape),
         )
+        if y.ndim == 2:
+            yield Opening(
+                "right operand, transposed",
+                1,
+                same,
+                y.shape[::-1],
+                lambda v, g: g @ v,
+                lambda g, dx: _fitted(np.swapaxes(dx, -1, -2) @ g, y.shape).T,
+            )
     else:
         yield Opening(
             "left operand",

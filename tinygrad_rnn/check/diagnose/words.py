@@ -83,7 +83,9 @@ def _inside(text: str) -> str:
 
 
 def _constant(value: Any) -> str:
-    return f"{float(value):.6g}" if np.ndim(value) == 0 else "a constant"
+    if np.ndim(value) == 0:
+        return f"{float(value):.6g}"
+    return "mask" if np.asarray(value).dtype == bool else "constant"
 
 
 def index_text(index: Any) -> str:
