@@ -201,6 +201,8 @@ def test_json(capsys, file):
     x = found["results"][0]
     assert x["name"] == "x" and x["shape"] == [4, 3]
     assert x["worst"]["ratio"] == pytest.approx(0.5)
+    why = json.loads(check(capsys, file, "wrong_pair", "--json")[1])["diagnosis"]
+    assert why["word"] == "certain" and "2" in why["sentence"]
     code, out, _ = check(capsys, file, "right", "--json")
     assert code == 0 and json.loads(out)["verdict"] == "right"
 

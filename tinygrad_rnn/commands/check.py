@@ -192,6 +192,7 @@ def as_data(report: Report, found: list[Finding], inputs: str) -> dict[str, Any]
         "results": results,
         "problems": [sentence for _, sentence in report.problems],
         "notes": report.notes,
+        "diagnosis": None if report.diagnosis is None else report.diagnosis.json(),
         "places": [
             {
                 "op": f.op,
