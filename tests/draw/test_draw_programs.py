@@ -208,7 +208,7 @@ def test_the_caption_is_in_the_summary():
 
 @has_dot
 def test_50_steps_of_an_lstm_are_laid_out_in_two_seconds_by_dot():
-    drawing = draw(layer("LSTM", 50), max_nodes=10**4)
+    drawing = draw(layer("LSTM", 50), max_nodes=10**4, fold=None)
     start = time.perf_counter()
     root = ET.fromstring(drawing.pipe("svg"))
     assert time.perf_counter() - start < 2
@@ -219,7 +219,7 @@ def test_50_steps_of_an_lstm_are_laid_out_in_two_seconds_by_dot():
 @has_wasi
 @pytest.mark.slow
 def test_50_steps_of_an_lstm_are_laid_out_in_four_seconds_without_dot(no_dot):
-    drawing = draw(layer("LSTM", 50), max_nodes=10**4)
+    drawing = draw(layer("LSTM", 50), max_nodes=10**4, fold=None)
     start = time.perf_counter()
     assert b"</svg>" in drawing.pipe("svg")
     assert time.perf_counter() - start < 4

@@ -271,7 +271,7 @@ def test_unknown_options_are_refused(options, message):
 
 def test_too_large_a_graph_is_refused_with_its_number_of_steps():
     with pytest.raises(ValueError, match=r"in 30 time steps: draw a shorter sequence"):
-        draw(layer("LSTM", 30), max_nodes=200)
+        draw(layer("LSTM", 30), max_nodes=200, fold=None)
 
 
 def test_100_000_operations_are_written_in_seconds():
@@ -279,7 +279,7 @@ def test_100_000_operations_are_written_in_seconds():
     for _ in range(50_000):
         y = (y * 1.00001).reshape(1).reshape(())
     start = time.perf_counter()
-    drawing = draw(y, max_nodes=10**6)
+    drawing = draw(y, max_nodes=10**6, fold=None)
     assert time.perf_counter() - start < 20
     assert drawing.caption == "not drawn: 99999 reshape"
     assert drawing.source.count("to-n") == 2 * 50_000 + 1
@@ -289,7 +289,7 @@ def test_the_text_of_many_steps_is_linear_in_their_number():
     def seconds(T):
         output = own_loop(T)
         start = time.perf_counter()
-        draw(output, max_nodes=10**6)
+        draw(output, max_nodes=10**6, fold=None)
         return time.perf_counter() - start
 
     seconds(100)
@@ -299,6 +299,6 @@ def test_the_text_of_many_steps_is_linear_in_their_number():
 def test_the_text_of_1000_steps_of_an_lstm_takes_about_a_second():
     output = layer("LSTM", 1000)
     start = time.process_time()
-    drawing = draw(output, max_nodes=10**6)
+    drawing = draw(output, max_nodes=10**6, fold=None)
     assert time.process_time() - start < 3
     assert drawing.source.count("subgraph cluster_s") == 1000

@@ -9,7 +9,7 @@ DOT text), `mermaid.py`, `render.py`, `drawing.py` (a picture of it).
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from functools import partial
 from typing import Any
 
@@ -23,7 +23,7 @@ from .drawing import Drawing
 from .labels import Labeller
 from .mermaid import mermaid_text
 from .options import SHOWN, Options, as_focus
-from .plan import Plan, make_plan
+from .plan import LONG, Plan, make_plan
 from .render import DrawingError
 from .theme import known_theme
 
@@ -46,6 +46,9 @@ def draw(
     others: str = "pale",
     theme: str = "light",
     legend: bool = False,
+    rolled: bool = False,
+    fold: str | int | None = "auto",
+    steps: Iterable[int] | None = None,
     max_nodes: int = 400,
     seed: Any = None,
 ) -> Drawing:
@@ -73,32 +76,38 @@ def draw(
         others: what is not in focus is "pale", or "hide": left out, and counted.
         theme: "light", "dark" or "print" (black on white).
         legend: explain the forms that occur.
+        rolled: draw one step for all steps of a loop, with the gradient of its states over time.
+        fold: k draws the first and last k steps of each loop, and what lies between as one box;
+            "auto" does so, with k = 2, for loops of more than 8 steps and where there are more than
+            `max_nodes` nodes (not with `depth` or `focus`, which leave out by themselves); None
+            draws all steps.
+        steps: the time steps to draw; the others are folded.
         max_nodes: refuse to draw more.
         seed: dL/d(output), for an output that is not a single number.
 
     Raises:
-        ValueError: for an unknown option, or more nodes than `max_nodes`.
+        ValueError: for an unknown option, for more nodes than `max_nodes`, and with `rolled` for
+            a graph without a loop, saying which steps differ.
 
     >>> a = Tensor(3.0, requires_grad=True, name="a")
     >>> draw(a * a)
     <Drawing of 1 operation, 1 leaf>
     """
     options = Options(
-        rankdir, show, weights, hide, view, style, depth, as_focus(focus), others, theme, legend
-    )
+        rankdir, show, weights, hide, view, style, depth, as_focus(focus), others, theme, legend,
+        rolled, fold, None if steps is None else tuple(steps),
+    )  # fmt: skip
     return _drawing(_graph(outputs), options, max_nodes, seed)
 
 
 @uncollected()
 def _drawing(graph: Graph, options: Options, max_nodes: int, seed: Any) -> Drawing:
-    plan = make_plan(
-        graph, options.hide, options.weights, depth=options.depth, focus=options.focus,
-        others=options.others,
-    )  # fmt: skip
-    _check_size(plan, max_nodes)
+    graph, plan = _fewer_steps(graph, options, max_nodes)
+    _check_size(plan, graph, max_nodes)
     backward = options.view == "backward"
     gradients = _gradients(graph, seed) if backward or "grad" in options.show else None
-    labeller = Labeller(plan, options.show, gradients, sums=backward)
+    norms = _norms(graph, seed) if gradients is not None and "grad" in options.show else {}
+    labeller = Labeller(plan, options.show, gradients, sums=backward, norms=norms)
     theme = known_theme(options.theme)
     arrows = _backward(plan, labeller, options) if backward else Arrows(plan, theme)
     write = partial(
@@ -108,6 +117,37 @@ def _drawing(graph: Graph, options: Options, max_nodes: int, seed: Any) -> Drawi
     caption = "; ".join(part for part in (plan.caption(), arrows.note) if part)
     mermaid = partial(mermaid_text, plan, labeller, options.rankdir, caption, backward=backward)
     return Drawing(write(), partial(write, rich=False), caption, _summary(plan), mermaid)
+
+
+def _fewer_steps(graph: Graph, options: Options, max_nodes: int) -> tuple[Graph, Plan]:
+    """The graph with the steps that are wanted, and its plan."""
+    if options.rolled:
+        graph = graph.roll()
+    elif options.steps is not None:
+        graph = graph.fold(steps=options.steps)
+    elif isinstance(options.fold, int):
+        graph = graph.fold(options.fold)
+    automatic = options.fold == "auto" and options.depth is None and not options.focus
+    if automatic and not graph.folds and any(len(loop) > LONG for loop in graph.loops()):
+        graph = graph.fold()
+    plan = _plan(graph, options)
+    if automatic and not graph.folds and len(plan.nodes()) > max_nodes:
+        graph = graph.fold()
+        plan = _plan(graph, options)
+    return graph, plan
+
+
+def _plan(graph: Graph, options: Options) -> Plan:
+    return make_plan(
+        graph, options.hide, options.weights, depth=options.depth, focus=options.focus,
+        others=options.others,
+    )  # fmt: skip
+
+
+def _norms(graph: Graph, seed: Any) -> dict[int, Sequence[float]]:
+    """The norms of the gradients of rolled states, step by step."""
+    states = [state for fold in graph.folds for state, _, _ in fold.recurrences]
+    return {n: graph.step_norms(n, seed).tolist() for n in states}
 
 
 def _graph(outputs: Tensor | Graph | Sequence[Tensor]) -> Graph:
@@ -129,33 +169,33 @@ def _backward(plan: Plan, labeller: Labeller, options: Options) -> BackwardArrow
     return BackwardArrows(plan, known_theme(options.theme), labeller.gradients, numbered)
 
 
-def _check_size(plan: Plan, max_nodes: int) -> None:
+def _check_size(plan: Plan, graph: Graph, max_nodes: int) -> None:
     count = len(plan.nodes())
-    if count > max_nodes:
-        steps = f" in {len(plan.steps)} time steps: draw a shorter sequence" if plan.steps else ""
-        raise ValueError(
-            f"this graph has {count} nodes to draw{steps or ': draw a part of it'}, or pass"
-            f" max_nodes={count} (max_nodes is {max_nodes}), or depth=1 for boxes of modules;"
-            " Graph(y).listing() prints it as text"
-        )
+    if count <= max_nodes:
+        return
+    ways = [f"max_nodes={count} (max_nodes is {max_nodes})", "depth=1 for boxes of modules"]
+    if graph.loops() and not graph.folds:
+        ways.append("rolled=True for one step of each loop")
+    steps = f" in {len(plan.steps)} time steps: draw a shorter sequence" if plan.steps else ""
+    differ = f". Not all of it folds: {graph.remarks[0]}" if graph.remarks else ""
+    raise ValueError(
+        f"this graph has {count} nodes to draw{steps or ': draw a part of it'}, or pass"
+        f" {', or '.join(ways)}; Graph(y).listing() prints it as text{differ}"
+    )
 
 
 def _gradients(graph: Graph, seed: Any) -> Gradients | None:
     """All gradients, or None where there is no single number to start from."""
-    if seed is None:
-        if len(graph.outputs) != 1:
-            return None
-        (output,) = graph.outputs
-        if output.size != 1 or not output.requires_grad:
-            return None
+    if seed is None and not graph.differentiable:
+        return None
     return graph.gradients(seed)
 
 
 def _summary(plan: Plan) -> str:
     lines = plan.graph.lines
-    operations = sum(line.op is not None for line in lines)
-    leaves = len(lines) - operations
-    steps = len(plan.steps)
+    operations = sum(line.op is not None and line.kind != "folded" for line in lines)
+    leaves = sum(line.op is None for line in lines)
+    steps = sum(step.fold is None for step in plan.steps)
     parts = [_counted(operations, "operation"), f"{leaves} {'leaf' if leaves == 1 else 'leaves'}"]
     return ", ".join([*parts, *([_counted(steps, "time step")] if steps else [])])
 

@@ -37,7 +37,7 @@ class Arrows:
         """The arrow of one argument; `belted`: it takes a state from a belt."""
         looks = self.plan.looks(link.source)
         values: dict[str, str] = {}
-        if belted:
+        if belted or self.plan.line(link.source).kind == "folded":
             values = {"color": self.theme.state, "penwidth": "2"}
         elif looks in ("parameter", "input"):
             values = {"color": self.theme.nodes[looks]["color"]}
@@ -49,6 +49,16 @@ class Arrows:
         """The line from a state to where it enters the next step, for these arguments there."""
         gold = {"color": self.theme.state, "penwidth": "2", "arrowhead": "none"}
         return self._focused(gold, links)
+
+    def recurrence(self) -> dict[str, str]:
+        """The arrow from a rolled step's state back to where it enters the next step.
+
+        It is written from there to the state, and drawn the other way: so it bends no lane.
+        """
+        return {
+            "dir": "back", "arrowtail": "normal", "style": "dashed", "color": self.theme.state,
+            "penwidth": "2", "fontcolor": self.theme.text,
+        }  # fmt: skip
 
     def result(self, n: int) -> dict[str, str]:
         """The arrow from the circle of an operation to its result."""
@@ -95,6 +105,9 @@ class BackwardArrows(Arrows):
         g = self.gradients.lines.get(n)
         values = self._sized(None if g is None else float(np.linalg.norm(np.ravel(g))))
         return values | super().result(n)
+
+    def recurrence(self) -> dict[str, str]:
+        return super().recurrence() | {"dir": "forward", "color": self.theme.gradient}
 
     def size(self, links: list[Link]) -> float | None:
         """The norm of what comes over some arrows from one tensor; None if nothing does."""

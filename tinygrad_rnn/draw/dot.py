@@ -9,7 +9,9 @@ Read next: `mermaid.py`.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import pairwise
 
+from ..program.lines import PREVIOUS
 from .arrows import Arrows
 from .contract import Link
 from .escape import Quoted, attributes, rich_text
@@ -59,7 +61,7 @@ class _Writer:
 
     `tails` and `heads` say where the arrow of an argument starts and ends, if not at the source and
     the child themselves: at references, entry points of belts, handovers. `lanes` are the lanes of
-    the arguments that belts carry.
+    the arguments that belts carry; `straight` are arguments that go along a lane all the way.
     """
 
     def __init__(
@@ -67,6 +69,7 @@ class _Writer:
     ) -> None:
         self.plan, self.nodes, self.arrows, self.theme = plan, nodes, arrows, nodes.theme
         self.rankdir, self.legend = rankdir, legend
+        self.cut_from = {leaf: source for source, leaf in plan.cuts}
         self.references: dict[int | None, list[Reference]] = {}
         self.handovers: dict[int, list[Handover]] = {}
         self.tails: dict[Edge, str] = {}
@@ -75,10 +78,15 @@ class _Writer:
         for reference in plan.references:
             self.references.setdefault(reference.step, []).append(reference)
             self.tails |= {_edge(link): dot_name(reference.id) for link in reference.links}
+        self.straight: set[Edge] = set()
         for belts in plan.states.belts.values():
             for belt in belts:
-                self.tails |= {_edge(link): _entry(belt) for link in belt.links}
                 self.lanes |= {_edge(link): belt.lane for link in belt.links}
+                if self._stands_for_many(belt):
+                    self.straight |= {_edge(link) for link in belt.links}
+                    self.tails |= {_edge(link): self._way(belt)[-1] for link in belt.links}
+                elif belt.source not in self.cut_from:
+                    self.tails |= {_edge(link): _entry(belt) for link in belt.links}
         for handover in plan.handovers:
             self.handovers.setdefault(handover.step, []).append(handover)
             self.heads[_edge(handover.link)] = dot_name(handover.id)
@@ -100,6 +108,7 @@ class _Writer:
         if plan.table:
             yield nodes.table()
         yield from self._belts()
+        yield from self._recurrences()
         yield from self._links()
         yield from self._last_handovers()
         yield from self._cuts()
@@ -155,11 +164,12 @@ class _Writer:
         references = self.references.get(step.number, [])
         yield f"subgraph cluster_s{step.number} {{"
         yield "graph" + attributes(
-            id=f"step-s{step.number}", **{"class": "step"}, label=self._title(title),
+            id=f"step-s{step.number}", **{"class": "step"}, label=self._title(title, step),
             labeljust="l", labelloc="t", fontsize="12", margin="7", **self._frame(step),
         )  # fmt: skip
         for belt in belts:
-            yield nodes.point(_entry(belt), belt.lane, fork=len(belt.links) > 1)
+            if _entry(belt) == self._gate(belt):
+                yield nodes.point(_entry(belt), belt.lane, fork=len(belt.links) > 1)
         yield from (nodes.point(_exit(n), states.lanes[n]) for n in exits)
         yield from self._lines(sorted(lines, key=lambda n: n not in states.groups))
         yield from map(nodes.reference, references)
@@ -167,21 +177,33 @@ class _Writer:
             yield nodes.handover(handover)
             yield f"{{rank=same; n{handover.link.source}; {dot_name(handover.id)}}}"
         yield from (f"{{rank=same; n{states.exits[n]} -> {_exit(n)}{_HINT}}}" for n in exits)
-        if belts:  # nothing stands before the place where the state enters
+        gates = [self._gate(belt) for belt in belts]
+        if step.fold is not None and len(gates) > 1:
+            yield f"{{rank=same; {' -> '.join(gates)}{_HINT}}}"
+        if gates:  # nothing stands before the place where the state enters
             starts = [f"n{n}" for n in lines if self.plan.line(n).op is None]
             starts += [dot_name(reference.id) for reference in references]
-            yield from (f"{_entry(belts[0])} -> {start}{_LOOSE}" for start in starts)
+            yield from (f"{gates[0]} -> {x}{_LOOSE}" for x in starts if x not in gates)
         yield "}"
 
     def _frame(self, step: TimeStep) -> dict[str, str]:
         """The border of a step; steps of a recorded walk back have one of their own."""
         frame = {"style": "rounded", **self.theme.step}
-        if self.plan.derivatives.issuperset(step.members):
+        if step.fold is not None:
+            frame["style"] = "rounded,bold" if step.rolled else "rounded,dashed"
+        elif self.plan.derivatives.issuperset(step.members):
             frame |= {"style": "rounded,dotted", "color": self.theme.gradient}
         return frame
 
-    def _title(self, title: str) -> str:
-        return Quoted(f"<<B>{rich_text(title)}</B>>") if self.nodes.rich else title
+    def _title(self, title: str, step: TimeStep) -> str:
+        rows = []
+        if step.fold is not None and not step.rolled:
+            count = step.fold.last - step.fold.first + 1
+            rows = [f"{count:,} steps", f"{step.fold.lines:,} lines", "folded"]
+        if not self.nodes.rich:
+            return "\n".join([title, *rows])
+        small = "".join(f'<BR/><FONT POINT-SIZE="8">{row}</FONT>' for row in rows)
+        return Quoted(f"<<B>{rich_text(title)}</B>{small}>")
 
     # ------------------------------------------------------------ edges
     def _origin(self, belt: Belt) -> str:
@@ -189,16 +211,47 @@ class _Writer:
         start = self.plan.starts.get((belt.source, belt.step))
         return f"n{belt.source}" if start is None else dot_name(start.id)
 
+    def _stands_for_many(self, belt: Belt) -> bool:
+        """Whether a belt leads to a line that stands for states left out."""
+        return all(self.plan.line(link.child).kind == "folded" for link in belt.links)
+
+    def _gate(self, belt: Belt) -> str:
+        """The node through which a state enters a step: a point, if there is no other."""
+        if self._stands_for_many(belt):
+            return f"n{belt.links[0].child}"
+        return f"n{belt.source}" if belt.source in self.cut_from else _entry(belt)
+
+    def _way(self, belt: Belt) -> list[str]:
+        """From a state to the end of its step."""
+        n = belt.source
+        return [self._origin(belt), *([_exit(n)] if n in self.plan.states.exits else [])]
+
     def _belts(self) -> Iterator[str]:
         """From each state through the end of its step to where it enters the next."""
-        states = self.plan.states
         for step in self.plan.steps:
-            for belt in states.belts[step.number]:
-                n = belt.source
-                exits = [_exit(n)] if n in states.exits else []
-                way = [self._origin(belt), *exits, _entry(belt)]
-                classes = {"class": f"belt from-n{n} into-s{step.number}", "weight": "200"}
-                yield " -> ".join(way) + attributes(**classes, **self.arrows.belt(belt.links))
+            for belt in self.plan.states.belts[step.number]:
+                if belt.source in self.cut_from:
+                    continue
+                way = self._way(belt)
+                way += [] if self._stands_for_many(belt) else [_entry(belt)]
+                if len(way) > 1:
+                    names = {"class": f"belt from-n{belt.source} into-s{step.number}"}
+                    values = {**names, "weight": "200", **self.arrows.belt(belt.links)}
+                    yield " -> ".join(way) + attributes(**values)
+
+    def _recurrences(self) -> Iterator[str]:
+        """In a rolled step, from each state back to where it enters the next."""
+        for step in self.plan.steps:
+            for state, entry, lag in step.fold.recurrences if step.fold else ():
+                root = self.plan.graph.roots[state]
+                values = {"class": f"recurrence from-n{root} to-n{entry}", "weight": "0"}
+                label = (
+                    f"t → t+{lag}"
+                    if step.fold and step.fold.ts[0] < step.fold.ts[-1]
+                    else (f"t → t−{lag}")
+                )
+                values |= {"label": label} | self.arrows.recurrence()
+                yield f"n{entry} -> n{root}{attributes(**values)}"
 
     def _links(self) -> Iterator[str]:
         """One arrow for each argument of each drawn line; from each circle one to its result."""
@@ -207,8 +260,9 @@ class _Writer:
             edge = _edge(link)
             values = {"class": f"from-n{link.source} to-n{link.child} argument-{link.argument}"}
             values |= self.arrows.link(link, edge in self.lanes)
+            values |= self._when(link)
             if edge in plan.states.spines:
-                values["weight"] = "100"
+                values["weight"] = "200" if edge in self.straight else "100"
             tail = self.tails.get(edge, f"n{link.source}")
             head = self.heads.get(edge) or self.nodes.head(link.child)
             yield f"{tail} -> {head}{attributes(**values)}"
@@ -218,16 +272,35 @@ class _Writer:
                 values |= self.arrows.result(link.child)
                 yield f"op_n{link.child} -> n{link.child}{attributes(**values)}"
 
+    def _when(self, link: Link) -> dict[str, str]:
+        """On an arrow into or out of a rolled step: at which steps it is there."""
+        plan = self.plan
+        step = plan.step_of(link.source)
+        inside = plan.step_of(link.child)
+        if inside is not None and inside.rolled and plan.line(link.child).op == PREVIOUS:
+            assert inside.fold is not None
+            words = f"t = {inside.fold.ts[0]}"
+        elif step is not None and step is not inside and step.fold is not None and step.rolled:
+            words = "all t" if plan.gathers(link) else f"t = {step.fold.ts[-1]}"
+        else:
+            return {}
+        return {"label": words, "fontcolor": self.theme.faint}
+
     def _cuts(self) -> Iterator[str]:
         """A dashed arrow where values went on and the gradient stops."""
-        drawn = set(self.plan.nodes())
+        drawn, states = set(self.plan.nodes()), self.plan.states
         for source, leaf in self.plan.cuts:
             if source not in drawn or leaf not in drawn:
                 continue  # one of them stands in the table
-            yield f"n{source} -> n{leaf}" + attributes(
-                **{"class": f"cut from-n{source} to-n{leaf}"}, style="dashed", label="cut",
-                color=self.theme.state, fontcolor=self.theme.text,
-            )  # fmt: skip
+            on_lane = leaf in states.lanes
+            exits = [_exit(source)] if on_lane and source in states.exits else []
+            values = {"class": f"cut from-n{source} to-n{leaf}", "style": "dashed", "label": "cut"}
+            values |= {"color": self.theme.state, "fontcolor": self.theme.text}
+            values |= {"weight": "200"} if on_lane else {}
+            for tail, head in pairwise([f"n{source}", *exits, f"n{leaf}"]):
+                last = head == f"n{leaf}"
+                extra = {} if last else {"arrowhead": "none", "label": "", "class": "cut"}
+                yield f"{tail} -> {head}" + attributes(**values | extra)
 
     def _place(self, link: Link) -> tuple[int, float, int]:
         """Arrows into one node, side by side: by argument, and in a step by lane before that.

@@ -10,13 +10,14 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Collection
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from ..program import Gradients, Line, short
+from ..program.lines import FOLDED, PREVIOUS
 from .collapse import Box
 from .plan import Plan
 from .references import Handover, Reference
@@ -103,6 +104,7 @@ class Labeller:
         show: of "value", "grad", "shape".
         gradients: None: every gradient is missing, a dash.
         sums: write a gradient that comes from several uses as their sum, 3 + 3 + 6 = 12.
+        norms: for states of rolled steps the norm of the gradient at each step.
     """
 
     def __init__(
@@ -112,6 +114,7 @@ class Labeller:
         gradients: Gradients | None,
         *,
         sums: bool = False,
+        norms: Mapping[int, Sequence[float]] | None = None,
     ) -> None:
         self.plan, self.show, self.gradients = plan, frozenset(show), plan.gathered(gradients)
         self._parts = self._contributions() if sums else {}
@@ -121,7 +124,10 @@ class Labeller:
                 self.references.setdefault(reference.root, []).append(reference)
         self.referred = {reference.root for reference in plan.references}
         self.referred |= {handover.link.child for handover in plan.handovers}
+        self._norms = norms or {}
         self._names = _leaf_names(plan)
+        self._below = _rolled_places(plan)
+        self._cuts = {leaf: source for source, leaf in plan.cuts}
         self._texts: dict[int, tuple[str, str]] = {}
 
     def node(self, n: int) -> Label:
@@ -129,15 +135,30 @@ class Labeller:
         line = self.plan.line(n)
         if isinstance(line, Box):
             return self._box(n, line)
+        if line.op == FOLDED:
+            return Label((Run("⋯", "b"),))
         name = self.name(n)
+        if line.op == PREVIOUS:
+            return Label((*name, *self._shape(line.shape)))
         title = name
         if line.op is not None:
             symbol = Run(self._symbol(line))
             title = (*name, Run(" = "), symbol) if name else (symbol,)
+        title = (*title, *self._shape(line.shape)) if line.kind != "constant" else title
+        if self._below.get(n):  # it stands for many steps, each with a value of its own
+            return Label(title, self._over_time(n))
         value, grad = self._value_and_gradient(n)
         if line.kind == "constant":
             return Label(title, self._rows(value) if line.shape else ())
-        return Label((*title, *self._shape(line.shape)), self._rows(value, self._sum(n, grad)))
+        return Label(title, self._rows(value, self._sum(n, grad)))
+
+    def _over_time(self, n: int) -> tuple[Row, ...]:
+        """The gradient of a rolled state over all steps: bars, and the first and last norm."""
+        norms = self._norms.get(n)
+        if norms is None or "grad" not in self.show:
+            return ()
+        ends = f"|∇| {value_text(norms[0])} … {value_text(norms[-1])}"
+        return Row(bars(list(norms), 24), "gradient"), Row(ends, "gradient")
 
     def symbol(self, n: int) -> str:
         """The sign of an operation, for a circle of its own."""
@@ -224,9 +245,16 @@ class Labeller:
             return (Run(f"{line.value:.3g}" if line.shape == () else "array"),)
         if n in self._names:
             return self._names[n]
+        if not line.name and n in self._cuts:
+            return self.name(self._cuts[n])
+        if not line.name and n in self._below and line.op is None:
+            return (Run("x", "b"), Run(self._below[n], "sub")) if self._below[n] else ()
         if not line.name:
             return (Run(f"n{n}", "b"),) if line.op is None or n in self.referred else ()
         runs = name_runs(line.name)
+        if n in self._below:
+            below = self._below[n]
+            return (runs[0], Run(below, "sub")) if below else runs
         if len(runs) == 1 and home is not None:
             return (*runs, Run(str(self.plan.steps[home].t), "sub"))
         return runs
@@ -350,6 +378,23 @@ def _leaf_names(plan: Plan) -> dict[int, tuple[Run, ...]]:
             names[n] = runs if runs not in seen else (*runs, Run(f"n{n}", "sub"))
             seen.add(runs)
     return names
+
+
+def _rolled_places(plan: Plan) -> dict[int, str]:
+    """What is lowered in the names of lines in rolled steps: t, t−1; "" for what steps share."""
+    places: dict[int, str] = {}
+    for n in plan.graph.drawn:
+        home = plan.homes[n]
+        fold = plan.steps[home].fold if home is not None else None
+        if fold is not None and fold.rolled:
+            line = plan.line(n)
+            shared = line.op is None and n not in fold.own
+            places[n] = "" if shared else "t"
+    for step in plan.steps:
+        if step.fold is not None:
+            back = "+" if step.fold.ts[0] > step.fold.ts[-1] else "−"
+            places |= {entry: f"t{back}{lag}" for _, entry, lag in step.fold.recurrences}
+    return places
 
 
 def _modules(plan: Plan) -> dict[int, str]:

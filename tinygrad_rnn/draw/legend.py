@@ -16,6 +16,7 @@ MEANINGS = {
     "input": "input",
     "state": "state: goes on to the next step",
     "cut": "cut off: no gradient goes on",
+    "folded": "stands for steps left out",
     "op": "operation = its result",
     "derivative": "made by the walk back",
     "module": "module",

@@ -43,6 +43,9 @@ class Options:
     others: str = "pale"
     theme: str = "light"
     legend: bool = False
+    rolled: bool = False
+    fold: str | int | None = "auto"
+    steps: tuple[int, ...] | None = None
 
     def __post_init__(self) -> None:
         if isinstance(self.show, str) or not set(self.show) <= set(SHOWN):
@@ -55,6 +58,15 @@ class Options:
                 raise ValueError(f"{name} is one of {known}; given {getattr(self, name)!r}")
         if self.depth is not None and (not isinstance(self.depth, int) or self.depth < 1):
             raise ValueError(f"depth counts names of modules, from 1; given {self.depth!r}")
+        if self.fold not in ("auto", None) and (type(self.fold) is not int or self.fold < 1):
+            raise ValueError(
+                'fold is "auto", None, or how many steps to keep at each end, from 1;'
+                f" given {self.fold!r}"
+            )
+        if self.rolled and (self.steps is not None or self.fold not in ("auto", None)):
+            raise ValueError(
+                "rolled=True draws one step for all, fold= and steps= several: give one"
+            )
         if self.depth is not None and self.focus:
             raise ValueError("depth= puts lines into boxes, and focus= picks lines: give one")
 

@@ -7,17 +7,19 @@ Read next: `labels.py`.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
-from ..program import Gradients, Graph, Line
+from ..program import Fold, Gradients, Graph, Line, in_steps
 from ..tensor import Tensor
 from .collapse import Box, collapse
-from .contract import Contracted, contract, without_parameters
+from .contract import Contracted, Link, contract, without_parameters
 from .focus import Focus, find_focus, without_others
 from .references import Handover, Reference, find_handovers, find_references, find_starts
 from .states import States, find_states
 from .steps import TimeStep, time_steps
+
+LONG = 8  # steps; more than so many are folded
 
 
 @dataclass(frozen=True)
@@ -33,6 +35,7 @@ class Plan:
         table: the shared leaves, which stand in the table and not in the picture.
         derivatives: the operations that a walk back recorded, with `create_graph=True`.
         focus: what the rest is paler than.
+        folds: the steps that were left out.
     """
 
     graph: Contracted
@@ -47,6 +50,7 @@ class Plan:
     table: list[int]
     derivatives: frozenset[int] = frozenset()
     focus: Focus | None = None
+    folds: Sequence[Fold] = ()
 
     def line(self, number: int) -> Line:
         return self.graph.lines[number]
@@ -60,15 +64,38 @@ class Plan:
         """The class of a line, which decides its colours and border."""
         line = self.line(number)
         kind = line.kind
-        if kind == "parameter" and self.homes[number] is not None and not line.learned:
+        if kind == "parameter" and self._is_step_input(number) and not line.learned:
             kind = "input"  # an x_t whose gradient was asked for
         if number in self.outputs:
             return "output"
         if isinstance(line, Box):
             return "module"
-        if number in self.states.lanes and kind not in ("constant", "cut"):
+        if number in self.states.lanes and kind not in ("constant", "cut", "folded"):
             return "state"
         return "derivative" if number in self.derivatives else kind
+
+    def step_of(self, number: int) -> TimeStep | None:
+        home = self.homes[number]
+        return None if home is None else self.steps[home]
+
+    def gathers(self, link: Link) -> bool:
+        """Whether an arrow stands for those from all steps of a loop."""
+        gathered = {gate for fold in self.folds for gate in fold.gathered}
+        n, argument = link.operand, link.argument
+        if (link.child, argument) in gathered:
+            return True
+        while n != link.source:  # through hidden lines
+            if (n, 0) in gathered:
+                return True
+            (n,) = self.line(n).inputs
+        return False
+
+    def _is_step_input(self, number: int) -> bool:
+        home = self.homes[number]
+        if home is None:
+            return False
+        fold = self.steps[home].fold
+        return fold is None or not fold.rolled or number in fold.own
 
     def pale(self, *numbers: int) -> bool:
         """Whether the focus is elsewhere."""
@@ -78,6 +105,7 @@ class Plan:
         """What the focus is on, and what is not drawn, counted; "" if all is."""
         hidden = [_counted(count, what) for what, count in sorted(self.graph.hidden.items())]
         parts = [self.focus.text] if self.focus else []
+        parts += [_folded(self.folds)] if self.folds else []
         return "; ".join(parts + ([f"not drawn: {', '.join(hidden)}"] if hidden else []))
 
     def gathered(self, gradients: Gradients | None) -> Gradients | None:
@@ -103,15 +131,18 @@ def make_plan(
     others: str = "pale",
 ) -> Plan:
     """Decide everything that does not depend on words or colours."""
-    outputs = frozenset(graph.number(output) for output in graph.outputs)
-    contracted = contract(graph.nodes, hide, outputs)
+    outputs = frozenset(graph.ends)
+    loops = [loop for loop in graph.loops() if loop.scoped or len(loop) <= LONG]
+    lines = graph.nodes if graph.folds else in_steps(graph.nodes, loops)
+    contracted = contract(lines, hide, outputs)
     if weights == "hide":
         contracted = without_parameters(contracted)
     focused = find_focus(graph, focus)
     if depth is not None:
         contracted = collapse(contracted, depth, outputs)
-    steps, homes = time_steps(contracted)
-    states = find_states(contracted, steps, homes)
+    steps, homes = time_steps(contracted, graph.folds)
+    cuts = _cuts(graph, contracted)
+    states = find_states(contracted, steps, homes, {leaf: source for source, leaf in cuts})
     if focused is not None and others == "hide":
         contracted = without_others(contracted, focused)
         _keep_only(set(contracted.drawn), steps, states)
@@ -121,8 +152,8 @@ def make_plan(
     table = [n for n in sorted(roots) if contracted.lines[n].op is None]
     return Plan(
         contracted, outputs, steps, homes, states, references,
-        find_handovers(contracted, homes), starts, _cuts(graph, contracted), table,
-        find_derivatives(graph), focused,
+        find_handovers(contracted, homes), starts, cuts, table,
+        find_derivatives(graph), focused, graph.folds,
     )  # fmt: skip
 
 
@@ -156,6 +187,13 @@ def _cuts(graph: Graph, contracted: Contracted) -> list[tuple[int, int]]:
     """The cuts whose two ends are in the graph."""
     pairs = graph.cuts().items()
     return [(contracted.roots[source], n) for n, source in pairs if source is not None]
+
+
+def _folded(folds: Sequence[Fold]) -> str:
+    """How much of the recorded program went with the steps left out."""
+    lines, edges = sum(fold.lines for fold in folds), sum(fold.edges for fold in folds)
+    what = "rolled up" if folds[0].rolled else "folded"
+    return f"{what}: {lines:,} lines, {edges:,} arrows"
 
 
 def _counted(count: int, what: str) -> str:

@@ -10,8 +10,10 @@ from __future__ import annotations
 
 import re
 from collections import deque
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from ..program.lines import FOLDED, PREVIOUS
 from .contract import Contracted, Link
 from .steps import TimeStep
 
@@ -57,9 +59,18 @@ class States:
         }
 
 
-def find_states(graph: Contracted, steps: list[TimeStep], homes: list[int | None]) -> States:
-    """Recognise the states and lay their lanes. Moves initial states out of the first step."""
-    return _Search(graph, steps, homes).run()
+def find_states(
+    graph: Contracted,
+    steps: list[TimeStep],
+    homes: list[int | None],
+    cuts: Mapping[int, int] | None = None,
+) -> States:
+    """Recognise the states and lay their lanes. Moves initial states out of the first step.
+
+    Args:
+        cuts: for leaves that were cut off a line, that line. A lane goes on over a cut.
+    """
+    return _Search(graph, steps, homes, cuts or {}).run()
 
 
 def base_name(name: str | None) -> str | None:
@@ -72,10 +83,20 @@ def base_name(name: str | None) -> str | None:
 
 
 class _Search:
-    """One pass along the chains, from each first step to its last."""
+    """One pass along the chains, from each first step to its last.
 
-    def __init__(self, graph: Contracted, steps: list[TimeStep], homes: list[int | None]) -> None:
-        self.graph, self.steps, self.homes = graph, steps, homes
+    `place` says where in its step a line stands: what has the same place in the next step is the
+    same state, one step later.
+    """
+
+    def __init__(
+        self,
+        graph: Contracted,
+        steps: list[TimeStep],
+        homes: list[int | None],
+        cuts: Mapping[int, int],
+    ) -> None:
+        self.graph, self.steps, self.homes, self.cuts = graph, steps, homes, cuts
         self.lines = graph.lines
         self.ordinal = {n: k for step in steps for k, n in enumerate(step.members)}
         self.into: dict[int, list[Link]] = {step.number: [] for step in steps}
@@ -85,6 +106,12 @@ class _Search:
             if home is not None:
                 self.into[home].append(link)
                 self.inside.setdefault(link.source, []).append(link)
+        self.place = {n: (k, self.lines[n].op) for n, k in self.ordinal.items()}
+        for n in self.ordinal:
+            if self.lines[n].op == FOLDED:  # the place of what it stands for
+                operand = graph.roots[self.lines[n].inputs[0]]
+                self.place[n] = self.place.get(operand, self.place[n])
+        self.place |= {leaf: self.place[n] for leaf, n in cuts.items() if n in self.place}
         self.found = States()
 
     def run(self) -> States:
@@ -92,30 +119,63 @@ class _Search:
         leaving: dict[int, list[int]] = {}
         for step in self.steps:
             following = entering.get(step.following) if step.following is not None else None
-            leaving[step.number] = list(following) if following else []
+            leaving[step.number] = [self._origin(n) for n in following or ()]
         for step in self.steps:
-            if step.previous is None:
+            if step.rolled:
+                entering[step.number] = self._previous(step)
+                leaving[step.number] = self._recurring(step)
+            elif step.previous is None:
                 entering[step.number] = self._initial(step)
             if not leaving[step.number]:
                 leaving[step.number] = self._final(step, leaving, entering[step.number])
             self._lay(step, entering[step.number], leaving[step.number])
         return self.found
 
+    def _origin(self, n: int) -> int:
+        """The line that a cut was made from, or the line itself."""
+        return self.cuts.get(n, n)
+
     def _entering(self, step: TimeStep) -> dict[int, list[Link]]:
-        """The states of the step before that this one takes."""
+        """The states of the step before that this one takes, perhaps over a cut."""
         found: dict[int, list[Link]] = {}
         for link in self.into[step.number]:
-            if step.previous is not None and self.homes[link.source] == step.previous:
+            home = self.homes[self._origin(link.source)]
+            if step.previous is not None and home == step.previous:
                 found.setdefault(link.source, []).append(link)
         return found
+
+    def _previous(self, step: TimeStep) -> dict[int, list[Link]]:
+        """What the lines that stand for earlier states of a rolled step come from at first."""
+        found: dict[int, list[Link]] = {}
+        for link in self.into[step.number]:
+            if self.lines[link.child].op == PREVIOUS:
+                found.setdefault(link.source, []).append(link)
+                lane = self._lane_name(link.child, step)
+                self.found.lanes.setdefault(link.source, lane)
+                self.found.lanes[link.child] = self.found.lanes[link.source]
+                if self.homes[link.source] == step.number:
+                    self.homes[link.source] = None
+        return found
+
+    def _recurring(self, step: TimeStep) -> list[int]:
+        """The states of a rolled step, each on the lane of the one before it."""
+        assert step.fold is not None
+        states = []
+        for state, entry, _ in step.fold.recurrences:
+            root = self.graph.roots[state]
+            if root in self.ordinal and entry in self.ordinal:
+                self.found.lanes.setdefault(root, self.found.lanes[entry])
+                states.append(root)
+        return list(dict.fromkeys(states))
 
     def _initial(self, step: TimeStep) -> dict[int, list[Link]]:
         """What the first step takes where the second takes a state; or is called h or c."""
         places = {}
-        if step.following is not None:
-            for link in self.into[step.following]:
-                if self.homes[link.source] == step.number:
-                    places[self.ordinal[link.child], link.argument] = link.source
+        taker = self._taker(step)
+        for link in self.into[taker.number] if taker is not None else ():
+            source = self._origin(link.source)
+            if taker is not None and self.homes[source] == taker.previous:
+                places[self.ordinal[link.child], link.argument] = source
         found: dict[int, list[Link]] = {}
         lanes: dict[int, str] = {}
         for link in self.into[step.number]:
@@ -133,13 +193,21 @@ class _Search:
             self.found.lanes[source] = lanes.setdefault(source, self._lane_name(source, step))
         return found
 
+    def _taker(self, step: TimeStep) -> TimeStep | None:
+        """The next step of the chain that is one, and does not stand for several."""
+        while step.following is not None:
+            step = self.steps[step.following]
+            if step.fold is None:
+                return step
+        return None
+
     def _final(
         self, step: TimeStep, leaving: dict[int, list[int]], entering: dict[int, list[Link]]
     ) -> list[int]:
         """The states that the last step makes: as in the step before, or called as what entered."""
         if step.previous is not None:
-            places = {self.ordinal[n]: self.lines[n].op for n in leaving[step.previous]}
-            alike = [n for k, n in enumerate(step.members) if places.get(k) == self.lines[n].op]
+            places = {self.place[n] for n in leaving[step.previous]}
+            alike = [n for n in step.members if self.place[n] in places]
             if alike:
                 return alike
         names = {base_name(self.lines[n].name) for n in entering} - {None}
@@ -149,8 +217,9 @@ class _Search:
         """Give the step's states their lanes, belts, spines and exits."""
         states = self.found
         for n in leaving:
-            states.lanes[n] = self._continued(step, n, entering)
-        order = sorted(entering, key=lambda n: min(self.ordinal[x.child] for x in entering[n]))
+            states.lanes.setdefault(n, self._continued(step, n, entering))
+        states.lanes |= {n: states.lanes[self.cuts[n]] for n in entering if n in self.cuts}
+        order = sorted(entering, key=lambda n: min(self._taken(link) for link in entering[n]))
         states.belts[step.number] = []
         for source in order:
             lane = states.lanes[source]
@@ -158,21 +227,28 @@ class _Search:
             target = next((n for n in leaving if states.lanes[n] == lane), None)
             if target is not None:
                 self._spine(entering[source], target, lane)
-        if leaving and step.following is not None:
+        if leaving and step.following is not None and step.fold is None:
             last = max(leaving)
             states.exits.update({n: last for n in leaving if n != last})
+
+    def _taken(self, link: Link) -> int:
+        """When a step takes a state; of a line that stands for others, when that is taken."""
+        if self.lines[link.child].kind == "folded":
+            later = [self.ordinal[x.child] for x in self.inside.get(link.child, ())]
+            return min(later, default=0)
+        return self.ordinal[link.child]
 
     def _continued(self, step: TimeStep, n: int, entering: dict[int, list[Link]]) -> str:
         """The lane of a new state: that of the same place, else name, in the step before."""
         lanes = self.found.lanes
         name = base_name(self.lines[n].name)
-        before = [m for m in entering if m in self.ordinal]
+        before = [m for m in entering if m in self.place]
         for m in before:
-            if self.ordinal[m] == self.ordinal[n] and self.lines[m].op == self.lines[n].op:
-                return lanes[m]
+            if self.place[m] == self.place[n]:
+                return lanes[self._origin(m)]
         for m in entering:
             if name is not None and base_name(self.lines[m].name) == name:
-                return lanes[m]
+                return lanes[self._origin(m)]
         return self._lane_name(n, step)
 
     def _lane_name(self, n: int, step: TimeStep) -> str:

@@ -8,9 +8,11 @@ Read next: `states.py`.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from ..tensor import Step
+from ..modes import Step
+from ..program import Fold, step_scope
 from .contract import Contracted
 
 Scope = tuple[str | Step, ...]
@@ -20,7 +22,8 @@ Scope = tuple[str | Step, ...]
 class TimeStep:
     """One box `t = 3`: its number among all boxes, its scope, and the operations drawn in it.
 
-    `previous` and `following` are the numbers of its neighbours in the chain.
+    `previous` and `following` are the numbers of its neighbours in the chain. `fold` says that the
+    box stands for many steps: for those left out, or, rolled, for all.
     """
 
     number: int
@@ -28,6 +31,7 @@ class TimeStep:
     members: list[int] = field(default_factory=list)
     previous: int | None = None
     following: int | None = None
+    fold: Fold | None = None
 
     @property
     def t(self) -> int:
@@ -36,21 +40,23 @@ class TimeStep:
         return last.t
 
     @property
+    def rolled(self) -> bool:
+        """Whether this one box stands for all the steps of its loop."""
+        return self.fold is not None and self.fold.rolled
+
+    @property
+    def title(self) -> str:
+        """t = 3; for many steps which, or how many."""
+        if self.fold is None:
+            return f"t = {self.t}"
+        if not self.rolled:
+            return self.fold.title
+        return f"{' / '.join(self.fold.path) or 'loop'} × {len(self.fold.ts)} steps"
+
+    @property
     def path(self) -> Scope:
         """The module path that the steps of one chain share."""
         return self.scope[:-1]
-
-
-def step_scope(scope: Scope) -> Scope | None:
-    """A scope up to its innermost time step; None without one.
-
-    >>> step_scope(("Net", Step(3), "LSTMCell"))
-    ('Net', Step(t=3))
-    """
-    for k in range(len(scope), 0, -1):
-        if isinstance(scope[k - 1], Step):
-            return scope[:k]
-    return None
 
 
 def titles(steps: list[TimeStep]) -> list[str]:
@@ -67,12 +73,14 @@ def titles(steps: list[TimeStep]) -> list[str]:
     names = {path: " / ".join(map(str, path[shared:])) for path in paths if len(paths) > 1}
     chains = [names.get(step.path) for step in steps]
     return [
-        f"{chain}: t = {step.t}" if chain else f"t = {step.t}"
+        f"{chain}: {step.title}" if chain and not step.rolled else step.title
         for step, chain in zip(steps, chains, strict=True)
     ]
 
 
-def time_steps(graph: Contracted) -> tuple[list[TimeStep], list[int | None]]:
+def time_steps(
+    graph: Contracted, folds: Sequence[Fold] = ()
+) -> tuple[list[TimeStep], list[int | None]]:
     """The steps in the order they ran, and for every line the number of its step, or None."""
     steps: list[TimeStep] = []
     homes: list[int | None] = [None] * len(graph.lines)
@@ -91,6 +99,11 @@ def time_steps(graph: Contracted) -> tuple[list[TimeStep], list[int | None]]:
         steps[-1].members.append(n)
         homes[n] = steps[-1].number
     _move_in(graph, homes)
+    for fold in folds:
+        for n in fold.stands:
+            home = homes[n]
+            if home is not None:
+                steps[home].fold = fold
     return steps, homes
 
 

@@ -11,7 +11,8 @@ Read next: `differences.py`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -93,17 +94,32 @@ class Thinned:
         return [0.0 if g is None else float(np.linalg.norm(g)) for g in found]
 
 
-def folded(lines: Sequence[Line], ends: Sequence[int], loops: Sequence[Loop], keep: int) -> Thinned:
-    """The first and last `keep` steps of each loop that has at least two more.
+def folded(
+    lines: Sequence[Line],
+    ends: Sequence[int],
+    loops: Sequence[Loop],
+    keep: int,
+    steps: Collection[int] | None = None,
+) -> Thinned:
+    """The first and last `keep` steps of each loop that has at least two more; or the given steps.
 
     Raises:
-        ValueError: for `keep` below 1.
+        ValueError: for `keep` below 1, and for steps that no loop has.
     """
     if keep < 1:
         raise ValueError(f"a fold keeps at least 1 step at each end of a loop; given keep={keep}")
+    if steps is not None and not any(set(steps) & set(loop.ts) for loop in loops):
+        there = sorted({t for loop in loops for t in loop.ts})
+        raise ValueError(
+            f"no loop has a step of {list(steps)}; "
+            + (f"there are steps {there[0]} to {there[-1]}" if there else "there is no loop")
+        )
 
     def kept(loop: Loop) -> Array:
         k = np.arange(len(loop))
+        if steps is not None:
+            chosen = np.isin(loop.ts, list(steps))
+            return chosen if chosen.any() else k == 0
         return (k < keep) | (k >= len(loop) - keep) | (len(loop) < 2 * keep + 2)
 
     return _Thinner(lines, ends, loops, kept, FOLDED).run()
@@ -118,13 +134,24 @@ def rolled(lines: Sequence[Line], ends: Sequence[int], loops: Sequence[Loop]) ->
     return _Thinner(lines, ends, loops, kept, PREVIOUS).run()
 
 
+def _gaps(kept: Array) -> list[tuple[int, int]]:
+    """For each step that goes the first and last step of its gap; of no meaning for the others."""
+    here = np.arange(len(kept))
+    first = np.maximum.accumulate(np.where(kept, here, -1)) + 1
+    after = np.minimum.accumulate(np.where(kept, here, len(kept))[::-1])[::-1]
+    return list(zip(first.tolist(), (after - 1).tolist()))
+
+
+Counts = Counter[tuple[int, int]]  # by loop and first step of a gap
+
+
 class _Thinner:
-    """Leaves steps out of a program.
+    """Leaves steps out of a program. A gap is a run of steps that are left out.
 
     Attributes:
         place: for every line of a loop (the loop's number, step, column).
         kept: for every loop which of its steps stay.
-        stands: the recorded lines that a new line stands for, with that line's operands.
+        stands: the recorded lines in whose place a new line stands, with that line's operands.
         inputs: for every line that stays its operands, as pairs (recorded line, argument).
     """
 
@@ -144,6 +171,7 @@ class _Thinner:
         self.kept: list[Array] = []
         for loop in loops:
             self.kept.append(self._in_step(loop, keep(loop)))
+        self.gaps = [_gaps(kept) for kept in self.kept]
         self.stands: dict[int, list[int]] = {}
         self.inputs: dict[int, list[tuple[int, int]]] = {}
         self.gathered: dict[tuple[int, int], int] = {}
@@ -238,20 +266,24 @@ class _Thinner:
 
     def _instead(self, source: int, user: int | None) -> int:
         """What a line takes for one that is left out."""
-        i, _, j = self.place[source]
+        i, k, j = self.place[source]
         steps = self.loops[i].steps
         if not self._same_loop(user, source):
             if self.op == PREVIOUS:
                 return int(steps[-1, j])
-            source = int(steps[np.flatnonzero(~self.kept[i])[-1], j])
+            source = int(steps[self._gap(i, k)[1], j])
         if source not in self.stands:
-            self.stands[source] = self._entering(i, j)
+            self.stands[source] = self._entering(i, k, j)
         return source
 
-    def _entering(self, i: int, j: int) -> list[int]:
+    def _gap(self, i: int, k: int) -> tuple[int, int]:
+        """The first and the last step of the gap that step k of a loop lies in."""
+        return self.gaps[i][k]
+
+    def _entering(self, i: int, k: int, j: int) -> list[int]:
         """What goes into the steps that are left out: a state as it was before them."""
         loop = self.loops[i]
-        first = int(np.flatnonzero(~self.kept[i])[0])
+        first, _ = self._gap(i, k)
         columns = [column for column, _ in loop.carried]
         columns = [j] if j in columns else list(dict.fromkeys(columns))
         if first:
@@ -274,11 +306,11 @@ class _Thinner:
         line = self.lines[n]
         if n not in self.stands:
             return replace(line, number=number, inputs=inputs)
-        i, _, j = self.place[n]
-        attrs = {"steps": int((~self.kept[i]).sum())}
-        scope = line.scope
-        if self.op == PREVIOUS:  # it stands in the step that it enters
-            scope = self.lines[int(self.loops[i].steps[-1, j])].scope
+        i, k, j = self.place[n]
+        first, last = self._gap(i, k)
+        # in the last of the steps left out, or, rolled, in the step that it enters
+        scope = self.lines[self.loops[i].steps[last + (self.op == PREVIOUS), j]].scope
+        attrs = {"steps": last - first + 1}
         return Line(number, self.op, inputs, attrs, scope, line.value, None, line.name, "folded")
 
     def _users_left_out(self, alive: set[int]) -> dict[int, list[tuple[int, int]]]:
@@ -295,30 +327,40 @@ class _Thinner:
 
     # ------------------------------------------------------------ the account
     def _folds(self, alive: set[int], numbers: dict[int, int]) -> list[Fold]:
+        """One for each gap."""
         lines, edges = self._counts(alive)
         folds = []
         for i, loop in enumerate(self.loops):
-            away = np.flatnonzero(~self.kept[i])
-            if not len(away):
-                continue
-            stands = [n for n in sorted(self.stands) if n in alive and self.place[n][0] == i]
-            last = loop.steps[-1].tolist()
-            rolled = self.op == PREVIOUS
-            states = [
-                (last[j], n, len(loop) - 1 - k) for n in stands for _, k, j in [self.place[n]]
-            ]
-            columns = zip(last, loop.steps.T.tolist())
-            folds.append(
-                Fold(
-                    rolled, loop.path, loop.ts, int(away[0]), int(away[-1]), lines[i], edges[i],
-                    tuple(numbers[n] for n in stands),
-                    tuple((numbers[a], numbers[b], lag) for a, b, lag in states if rolled),
-                    tuple(numbers[n] for n in self._own(loop) if n in numbers and rolled),
-                    tuple((numbers[n], k) for (n, k), j in self.gathered.items() if i == j),
-                    {numbers[n]: tuple(column) for n, column in columns if n in alive},
-                )
-            )  # fmt: skip
+            gaps = [gap for gap, stays in zip(self.gaps[i], self.kept[i].tolist()) if not stays]
+            for gap in dict.fromkeys(gaps):
+                place = i, gap[0]
+                folds.append(self._fold(loop, i, gap, lines[place], edges[place], numbers))
         return folds
+
+    def _fold(
+        self,
+        loop: Loop,
+        i: int,
+        gap: tuple[int, int],
+        lines: int,
+        edges: int,
+        numbers: dict[int, int],
+    ) -> Fold:
+        rolled, (first, last) = self.op == PREVIOUS, gap
+        stands = [n for n in sorted(self.stands) if n in numbers and self.place[n][0] == i]
+        stands = [n for n in stands if first <= self.place[n][1] <= last]
+        end = loop.steps[-1].tolist()
+        places = [(n, *self.place[n][1:]) for n in stands]
+        states = [(end[j], n, len(loop) - 1 - k) for n, k, j in places if end[j] in numbers]
+        columns = zip(end, loop.steps.T.tolist())
+        return Fold(
+            rolled, loop.path, loop.ts, first, last, lines, edges,
+            tuple(numbers[n] for n in stands),
+            tuple((numbers[a], numbers[b], lag) for a, b, lag in states if rolled),
+            tuple(numbers[n] for n in self._own(loop) if n in numbers and rolled),
+            tuple((numbers[n], k) for (n, k), j in self.gathered.items() if i == j),
+            {numbers[n]: tuple(column) for n, column in columns if n in numbers},
+        )  # fmt: skip
 
     def _own(self, loop: Loop) -> list[int]:
         """The leaves of the last step that are others in the first."""
@@ -330,11 +372,15 @@ class _Thinner:
             if x != y and self.lines[x].op is None and self.lines[y].op is None
         ]
 
-    def _counts(self, alive: set[int]) -> tuple[list[int], list[int]]:
-        """How many lines and edges went with the steps of each loop."""
+    def _counts(self, alive: set[int]) -> tuple[Counts, Counts]:
+        """How many lines and edges went with each gap."""
         stays = alive - set(self.stands)
-        owner: dict[int, int] = {n: place[0] for n, place in self.place.items() if n not in stays}
-        lines, edges = [0] * len(self.loops), [0] * len(self.loops)
+        owner: dict[int, tuple[int, int]] = {}
+        lines, edges = Counts(), Counts()
+        kept, gone = [x.tolist() for x in self.kept], [int(np.argmin(x)) for x in self.kept]
+        for n, (i, k, _) in self.place.items():
+            if n not in stays:  # one of a step that stays can only have served a gap
+                owner[n] = i, self.gaps[i][gone[i] if kept[i][k] else k][0]
         for line in reversed(self.lines):
             n = line.number
             for source in line.inputs:

@@ -8,7 +8,7 @@ Read next: `listing.py`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from functools import cached_property
 from typing import Any, overload
 
@@ -275,8 +275,8 @@ class Graph:
         """The loops of the program, found by the likeness of their steps; scopes are not needed."""
         return list(self._loops)
 
-    def fold(self, keep: int = 2) -> Graph:
-        """The same graph with the first and last `keep` steps of each loop.
+    def fold(self, keep: int = 2, *, steps: Collection[int] | None = None) -> Graph:
+        """The same graph with the first and last `keep` steps of each loop, or with these `steps`.
 
         Lines called `folded` stand for the states in between; `folds` counts what they stand for.
         Values and gradients are the recorded ones. Where steps differ from the others, they stay,
@@ -293,7 +293,7 @@ class Graph:
         n4  0.9  ()
         n5  = multiply(n3, n4)  ()
         """
-        return self._thinned(folded(self.nodes, self.ends, self._loops, keep))
+        return self._thinned(folded(self.nodes, self.ends, self._loops, keep, steps))
 
     def roll(self) -> Graph:
         """The same graph with one step for each loop: the last, which stands for all.
@@ -321,12 +321,22 @@ class Graph:
             [self._bytes[n] for n in thin.origins],
         )
         graph.folds, graph.origins = thin.folds, thin.origins
+        walked: list[Gradients] = []
+
+        def recorded(seed: Any) -> Gradients:
+            """One walk serves all that is asked of this graph."""
+            if seed is not None:
+                return self.gradients(seed)
+            if not walked:
+                walked.append(self.gradients())
+            return walked[0]
+
         graph.remarks = differences(self.nodes, self._cuts, self._loops)
         graph.outputs = self.outputs
         graph._numbers = {x: numbers[n] for x, n in self._numbers.items() if n in numbers}
         if self.outputs or self._known is not None:
-            graph._known = lambda seed: thin.gradients(self.gradients(seed))
-            graph._norms = lambda n, seed: thin.norms(n, self.gradients(seed))
+            graph._known = lambda seed: thin.gradients(recorded(seed))
+            graph._norms = lambda n, seed: thin.norms(n, recorded(seed))
         return graph
 
     # ------------------------------------------------------------ other programs

@@ -117,7 +117,7 @@ def step_through(
         raise ValueError(f'theme is "light", "dark" or "auto"; given {theme!r}')
     graph = output if isinstance(output, Graph) else Graph(output)
     gradients = graph.gradients(seed)
-    drawing = draw(graph, rankdir=rankdir, max_nodes=max_nodes, seed=seed)
+    drawing = draw(graph, rankdir=rankdir, fold=None, max_nodes=max_nodes, seed=seed)
     picture = Picture(drawing.pipe("svg"), graph)
     writer = Writer(graph, gradients, picture.names)
     data = _data(writer, picture)
