@@ -16,6 +16,7 @@ from .entry import (
     Function,
     normal,
     positive,
+    uses,
 )
 
 
@@ -277,7 +278,7 @@ def _(g, x):
     return dx
 
 
-@ratio.wrong("a value of the other branch", VALUE, ["tanh", "sigmoid|other|instead|for"])
+@ratio.wrong("a value of the other branch", VALUE, ["tanh", uses("1 / |sigmoid|s\\b")])
 def _(g, x):
     t, s = np.tanh(x), sigmoid(x)
     return g * s * (1 - s**2) + g * t * s * (1 - s)
@@ -316,11 +317,6 @@ def _(g, x):
 softplus = Function(
     "softplus", lambda x: np.log1p(np.exp(x)), lambda g, x: g * sigmoid(x), normal("ab")
 )
-
-
-@softplus.wrong("sigmoid of -x", LOCAL, ["exp|sign|-x|log1p"])
-def _(g, x):
-    return g * sigmoid(-x)
 
 
 @softplus.wrong("the chain stops at log1p", EDGE, ["exp", MISSING + "|slope|derivative"])

@@ -41,6 +41,13 @@ SIGN = r"sign|negat|minus|-1\b"
 TWICE = r"twice|doubl|two times|2 times|times 2|counted 2|factor (of )?2\b|weight 2|2 instead of 1"
 TRANSPOSED = r"transpos|\.T\b"
 SWAPPED = r"swap|exchang|other('s| order)|one another|each other|mixed up|order"
+
+
+def uses(what: str) -> str:
+    """The pattern of "uses ...": which other value stands in a right formula."""
+    return rf"(uses|takes|built from|multiplied by|stands) (the )?(value (of )?)?({what})"
+
+
 SIZES = ("distinct", "equal")
 
 Inputs = tuple[Any, ...]

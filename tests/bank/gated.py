@@ -23,6 +23,7 @@ from .entry import (
     Function,
     Inputs,
     Sizes,
+    uses,
 )
 from .recurrent import CARRY, LAST, PREVIOUS, TRUNCATED, lengths
 
@@ -96,10 +97,10 @@ cell.flagged("dc += dc", EDGE, [TWICE, "c|add|path"])
 cell.flagged(
     "do from c, not tanh(c)",
     VALUE,
-    ["tanh|new|instead|c'", "multiply|\\*|\\bo\\b|uses|instead|before"],
+    [uses(r"c(_t)?\b|the new|\(f"), r"tanh\(c"],
 )
-cell.flagged("df from the new c", VALUE, ["c\\b|c'|add", "instead|uses|new|for "])
-cell.flagged("di and dg swapped", VALUE, [SWAPPED + "|itself|instead|other"])
+cell.flagged("df from the new c", VALUE, [uses(r"c\b|c'|the new|\(f"), r"\bf\b"])
+cell.flagged("di and dg swapped", VALUE, [SWAPPED + "|itself"])
 cell.flagged("the sign of df", EDGE, [SIGN])
 cell.flagged(
     "the forget gate's slope is missing", LOCAL, ["sigmoid|exp|slope|divide|gate", MISSING]
@@ -193,7 +194,7 @@ through.flagged("dW assigned in the loop", TIME, ["W", LAST])
 through.flagged("tanh of tanh", LOCAL, ["tanh", "of tanh|again|twice|of the output|own output"])
 through.flagged("1 / (1 - tanh(c)^2)", LOCAL, ["tanh", r"divid|invers|reciprocal|1 ?/ ?\(?1"])
 through.flagged("the path h' -> c' is missing", EDGE, ["tanh|c'", MISSING])
-through.flagged("df from the new c", VALUE, ["c\\b|c'|add", "instead|uses|new|for |" + PREVIOUS])
+through.flagged("df from the new c", VALUE, [uses(r"c_t\b|the new|\(f"), r"\bf_t\b"])
 through.flagged(
     "the forget gate's slope is missing", LOCAL, ["sigmoid|exp|slope|divide|gate", MISSING]
 )
@@ -206,7 +207,7 @@ through.flagged("the sign of df", EDGE, [SIGN])
 through.flagged(
     "do from c, not tanh(c)",
     VALUE,
-    ["tanh|new|instead|c'", "multiply|\\*|\\bo\\b|uses|instead|before"],
+    [uses(r"c(_t)?\b|the new|\(f"), r"tanh\(c"],
 )
 
 
@@ -256,14 +257,14 @@ def gru_step_inputs(rng: np.random.Generator, n: Sizes) -> Inputs:
 
 
 GRU_STEP = {
-    "dn with u for 1 - u": (VALUE, ["1 - |subtract|other|instead|sigmoid|swap"]),
+    "dn with u for 1 - u": (VALUE, [uses("u"), "1 - u"]),
     "the sign of du": (EDGE, [SIGN]),
     "du without the candidate": (EDGE, [MISSING, r"subtract|1 - |path|->|\bn\b|tanh"]),
     "du without the old state": (EDGE, [MISSING, r"\bh\b|path|->"]),
     "the candidate's slope is missing": (LOCAL, ["tanh", MISSING]),
     "the path through r is missing": (EDGE, [MISSING, r"\br\b|path|->|reset|multiply"]),
-    "dr from h, not from h U": (VALUE, [r"\bh\b", r"matmul|@|U|instead|uses|split|\["]),
-    "the slope of r for u": (VALUE, ["sigmoid|gate|slope|other|instead"]),
+    "dr from h, not from h U": (VALUE, [uses(r"h\b"), r"\br\b"]),
+    "the slope of r for u": (VALUE, [r"\br\b", r"\bu\b", "sigmoid|gate|slope|uses"]),
     "r is forgotten on the way to U": (
         LOCAL,
         [MISSING + "|factor|operand", r"\br\b|multipl|\*|reset"],

@@ -28,6 +28,7 @@ from .entry import (
     Inputs,
     Sizes,
     normal,
+    uses,
 )
 from .losses import log_softmax, softmax
 from .recurrent import CARRY, LAST, PREVIOUS, TRUNCATED, lengths
@@ -44,7 +45,7 @@ elu = Function(
 @elu.wrong(
     "the output for the slope",
     LOCAL,
-    ["exp|where|negative|branch", r"output|- ?1|subtract|instead"],
+    ["exp|where|negative|branch", r"output|uses exp\(x\) - 1"],
     held_out=True,
 )
 def _(g, x):
@@ -73,7 +74,7 @@ def gated_linear_backward(g, x, W, V, mistake=""):
 
 glu = Function("gated linear unit", gated_linear, gated_linear_backward, normal("ab", "bc", "bc"))
 glu.flagged(
-    "ds times s, not times a", VALUE, ["itself|instead|own|other|sigmoid|divide"], held_out=True
+    "ds times s, not times a", VALUE, ["itself|its own|" + uses("1 / |s\\b")], held_out=True
 )
 glu.flagged(
     "the gate's slope is forgotten", LOCAL, ["sigmoid|exp|slope|divi", MISSING], held_out=True
@@ -98,7 +99,7 @@ def highway_backward(g, x, W, V, mistake=""):
 
 road = Function("highway layer", highway, highway_backward, normal("ab", "bb", "bb"))
 road.flagged("x is not carried", EDGE, ["x", MISSING, "path|->|multiply|\\*"], held_out=True)
-road.flagged("carried with t", VALUE, ["1 - |subtract|sigmoid|instead|other|divide"], held_out=True)
+road.flagged("carried with t", VALUE, [uses("t\\b"), "1 - t"], held_out=True)
 road.flagged("dt without x", EDGE, [MISSING, "1 - |subtract|path|->"], held_out=True)
 
 skip = Function(
@@ -264,7 +265,7 @@ def _(g, x, m):
 
 
 @pool.wrong(
-    "padding gets its share", EDGE, ["mask|multipl|\\bm\\b|valid|pad", MISSING], held_out=True
+    "padding gets its share", EDGE, ["mask|multipl|\\bm\\b|valid|pad|\\*", MISSING], held_out=True
 )
 def _(g, x, m):
     return g[:, None] * np.ones_like(x) / m.sum(axis=1)[:, None, None], None
@@ -308,7 +309,12 @@ leak.flagged(
     [MISSING + "|identity", "carr|time|step|state|path|->"],
     held_out=True,
 )
-leak.flagged("the new state for the old", VALUE, [PREVIOUS + "|new|old|instead"], held_out=True)
+leak.flagged(
+    "the new state for the old",
+    VALUE,
+    [PREVIOUS + "|uses h|one power too many|too often|too many"],
+    held_out=True,
+)
 leak.flagged(
     "ds without the input's side", EDGE, ["a", MISSING, "1 - |subtract|path|->|x"], held_out=True
 )
@@ -360,9 +366,7 @@ peep = Function("LSTM with a peephole", peephole, peephole_backward, peephole_in
 peep.flagged(
     "the peephole carries nothing", EDGE, [MISSING, r"\bp\b|c\b|path|->|multiply|\*"], held_out=True
 )
-peep.flagged(
-    "dp from the new cell", VALUE, [r"\bp\b", "new|c'|instead|uses|add|" + PREVIOUS], held_out=True
-)
+peep.flagged("dp from the new cell", VALUE, [r"\bp\b", PREVIOUS], held_out=True)
 peep.flagged(
     "the blocks f and i in the other order", EVERYWHERE, [gated.BLOCKS, SWAPPED], held_out=True
 )
@@ -370,22 +374,23 @@ peep.flagged(
 
 def horner(x, c):
     """The polynomial with coefficients c (K, H), the highest first, at x (B, H)."""
-    y = 0 * x
-    for c_k in c:
+    y = c[0] + 0 * x
+    for c_k in c[1:]:
         y = y * x + c_k
     return y
 
 
 def horner_backward(g, x, c, mistake=""):
-    y = [0 * x]
-    for c_k in c:
+    y = [c[0] + 0 * x]
+    for c_k in c[1:]:
         y.append(y[-1] * x + c_k)
     dx, dc, dy = np.zeros_like(x), np.zeros_like(c), g
-    for k in reversed(range(len(c))):
+    for k in reversed(range(1, len(c))):
         dc[k] = dy.sum(axis=0)
-        use = dy * y[k + 1 if mistake == "the value after the step" else k]
+        use = dy * y[k if mistake == "the value after the step" else k - 1]
         dx = use if mistake == "dx assigned in the loop" else dx + use
         dy = dy if mistake == "carried without x" else dy * x
+    dc[0] = dy.sum(axis=0)
     if mistake == "dc in the order of the loop":
         dc = dc[::-1].copy()
     return dx, dc
@@ -397,7 +402,7 @@ nest = Function(
     horner_backward,
     lambda rng, n: (rng.normal(size=(n[0], n[1])), rng.normal(size=(max(5, n[2]), n[1]))),
 )
-nest.flagged("the value after the step", VALUE, [PREVIOUS + "|instead|new|add"], held_out=True)
+nest.flagged("the value after the step", VALUE, [PREVIOUS], held_out=True)
 nest.flagged("dx assigned in the loop", TIME, ["x", LAST], held_out=True)
 nest.flagged("carried without x", EDGE, [MISSING + "|factor", r"\bx\b|multipl|\*"], held_out=True)
 nest.flagged(

@@ -18,6 +18,7 @@ from .entry import (
     Inputs,
     Sizes,
     normal,
+    uses,
 )
 
 MEAN = r"mean|average|divid|1 ?/ ?(N|n|B)\b|batch|size|rows|times too (large|small)"
@@ -110,7 +111,7 @@ def _(g, x):
     return 1 * g
 
 
-@log_soft.wrong("its own output for the softmax", VALUE, ["log|output", "exp|softmax|instead|for "])
+@log_soft.wrong("its own output for the softmax", VALUE, ["own output|log", "softmax|exp"])
 def _(g, x):
     return g - log_softmax(x) * g.sum(axis=-1, keepdims=True)
 
@@ -146,7 +147,7 @@ def _(g, x, k):
 @entropy.wrong(
     "divided by C, not by N",
     GLOBAL,
-    [MEAN, "axis 1|columns|C\\b|classes|last|N ?/|/ ?N|instead"],
+    [MEAN, "axis 1|columns|C\\b|classes|last|N ?/|/ ?N|shape\\[1\\]"],
     only="distinct",
 )
 def _(g, x, k):
@@ -198,7 +199,7 @@ def _(g, x, k):
     return g * d / len(k), None
 
 
-@entropy.wrong("probabilities not normalised", PAIR, ["sum|exp|normali", MISSING + "|instead"])
+@entropy.wrong("probabilities not normalised", PAIR, ["sum|normali", MISSING])
 def _(g, x, k):
     e = np.exp(x - x.max(axis=1, keepdims=True))
     return g * (e - one_hot(k, x.shape[1])) / len(k), None
@@ -258,9 +259,7 @@ def _(g, z, t):
     return g * (s - t) * s * (1 - s), -g * z
 
 
-@binary.wrong(
-    "the logit stands for the probability", VALUE, ["z", "input|logit|sigmoid|instead|exp|log"]
-)
+@binary.wrong("the logit stands for the probability", VALUE, ["z", "its input|logit|" + uses("z")])
 def _(g, z, t):
     return g * (z - t), -g * z
 
@@ -287,9 +286,7 @@ def _(g, p, q):
     return g * (np.log(p / q) + 1), g * p / q
 
 
-@kl.wrong(
-    "p / q turned over", LOCAL, ["q", "p", "swap|turned|invers|upside|instead|reciprocal|for "]
-)
+@kl.wrong("p / q turned over", LOCAL, ["q", "p", "swap|turned|invers|upside|reciprocal"])
 def _(g, p, q):
     return g * (np.log(p / q) + 1), -g * q / p
 
@@ -331,7 +328,7 @@ def huber(x):
 smooth = Function("Huber loss", huber, lambda g, x: g * np.clip(x, -1, 1), normal("ab", scale=2.0))
 
 
-@smooth.wrong("quadratic everywhere", LOCAL, ["where|branch|mask|clip|condition"])
+@smooth.wrong("quadratic everywhere", LOCAL, ["where|branch|mask|clip|condition|absolute.*input"])
 def _(g, x):
     return g * x
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from .entry import EDGE, GLOBAL, LOCAL, MISSING, PAIR, SHAPE, SIGN, VALUE, Function, normal
+from .entry import EDGE, GLOBAL, LOCAL, MISSING, PAIR, SHAPE, SIGN, VALUE, Function, normal, uses
 
 EPS = 1e-5
 MEAN_PATH = r"mean|average|centr"
@@ -65,7 +65,9 @@ layer.flagged("divided by the variance, not its root", LOCAL, ["sqrt|root|std|sp
 layer.flagged(
     "the gain is forgotten in dx", EDGE, ["x", MISSING + "|factor", r"\ba\b|gain|multipl"]
 )
-layer.flagged("the gain's gradient from x", VALUE, ["a", r"\bx\b", "normali|instead|for|divi|uses"])
+layer.flagged(
+    "the gain's gradient from x", VALUE, ["a", uses("x") + "|not normali|normalisation|division"]
+)
 layer.flagged("db is not summed", SHAPE, ["b", "sum", "axis 0"])
 layer.flagged("sums for means", LOCAL, ["mean|average|sum|divid|N|times"])
 
@@ -210,6 +212,6 @@ def _(g, x):
     return 2 * g * (x - x.mean(axis=0)) / len(x)
 
 
-@standard.wrong("the mean is not subtracted", VALUE, ["subtract|mean|centr|instead|x\\b"])
+@standard.wrong("the mean is not subtracted", VALUE, ["subtract|mean|centr|" + uses("x\\b")])
 def _(g, x):
     return 2 * g * x / (len(x) - 1)

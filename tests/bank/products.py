@@ -16,6 +16,7 @@ from .entry import (
     VALUE,
     Function,
     normal,
+    uses,
 )
 
 SUM_OVER = r"sum(med)? over|not summed|broadcast|un-?broadcast"
@@ -134,7 +135,9 @@ form = Function(
 )
 
 
-@form.wrong("A taken as symmetric", LOCAL, ["x", TRANSPOSED + "|symmetr"])
+@form.wrong(
+    "A taken as symmetric", LOCAL, ["x", TRANSPOSED + "|symmetr|missing.*twice|twice.*missing"]
+)
 def _(g, x, A):
     return g * 2 * A @ x, g * np.outer(x, x)
 
@@ -191,7 +194,7 @@ def _(g, x, W, b):
 
 
 @layer.wrong(
-    "dW from the output, not the input", VALUE, ["W", "output|tanh|instead|uses"], only="equal"
+    "dW from the output, not the input", VALUE, ["W", "the output|" + uses("tanh|y")], only="equal"
 )
 def _(g, x, W, b):
     y = np.tanh(x @ W.T + b)
@@ -216,7 +219,9 @@ def mlp_backward(g, x, W1, b1, W2, b2, mistake=""):
 
 
 two = Function("two-layer network", mlp, mlp_backward, normal("ab", "bc", "c", "cd", "d"))
-two.flagged("dW2 from before the relu", VALUE, ["W2", "before|input|instead|add|uses|relu|max"])
+two.flagged(
+    "dW2 from before the relu", VALUE, ["W2", "before|" + uses(r"\(x @ W1\)|z\b|its input")]
+)
 two.flagged("the relu is forgotten", LOCAL, ["relu|max", MISSING])
 two.flagged(
     "the mask of the gradient", LOCAL, ["relu|max|linear|incoming", "mask|gradient|linear|g\\b"]
@@ -268,7 +273,7 @@ def _(g, c, r):
     return (g * r).sum(axis=1, keepdims=True), g * c
 
 
-@scale.wrong("summed before multiplying", LOCAL, ["sum", "c\\b|r\\b"])
+@scale.wrong("summed before multiplying", LOCAL, ["sum"])
 def _(g, c, r):
     return g.sum(axis=1, keepdims=True) * r.sum(), g.sum(axis=0, keepdims=True) * c.sum()
 

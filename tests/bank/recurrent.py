@@ -23,18 +23,21 @@ from .entry import (
     Function,
     Inputs,
     Sizes,
+    uses,
 )
 
 CARRY = r"carr|later|earlier|future|back(ward)? through time|previous|step|time|recurren|h'? ?->|Wh"
 TRUNCATED = r"truncat|last \d|\d steps|window|band|older|earl(y|ier)|cut"
-PREVIOUS = r"h_t\b|h_\{?t|previous|step|neighbou?r|before|after|late|t ?- ?1|t ?\+ ?1|next|shift"
-LAST = r"assign|overwrit|only|last|first|one (step|column)|not (added|accumulated|summed)|="
+PREVIOUS = (
+    r"uses \S*_t\b|uses \S*t-1\}|of the step (before|after)|(previous|next|one|earlier) step|shift"
+)
+LAST = r"assign|overwrit|only|last|first|one (step|column)|not (added|accumulated|summed)"
 
 
 def lengths(n: Sizes) -> Sizes:
     """(T, B, D, H) with at least five steps."""
     B, D, H = n[1:4]
-    return max(5, n[0]), B, D, H
+    return n[0] + 5 * (n[0] < 5), B, D, H
 
 
 # ---------------------------------------------------------------- one layer
@@ -178,7 +181,7 @@ end.flagged(
     [r"mean|average|divid|batch|times too large|axis 0|size"],
 )
 end.flagged("walked forward in time", GLOBAL, ["revers|order|forward|time|direction"])
-end.flagged("the first state at every step", VALUE, ["Wh", "h0|first|initial|step|state|instead"])
+end.flagged("the first state at every step", VALUE, ["Wh", uses("h0") + "|(first|initial) state"])
 end.flagged("clipped at every step", COTANGENT, ["clip|linear|bounded"])
 end.flagged(
     "only the last step", TIME, ["last|only|one step|carry|truncat", "step|time|carr|truncat"]
@@ -240,7 +243,7 @@ def two_inputs(rng: np.random.Generator, n: Sizes) -> Inputs:
 
 deep = Function("two-layer RNN", two_layers, two_layers_backward, two_inputs)
 deep.flagged("the state below, one step late", VALUE, ["Wx2", PREVIOUS])
-deep.flagged("the other layer's state", VALUE, ["Wh2", "other|layer|instead|state|uses|below|h1"])
+deep.flagged("the other layer's state", VALUE, ["Wh2", uses("h1") + "|other layer|layer below"])
 deep.flagged(
     "the layer below gets no gradient in time", TIME, [MISSING, "Wh1|layer|carr|time|step"]
 )
@@ -249,7 +252,7 @@ deep.flagged(
     TIME,
     [MISSING + "|last|assign", "layer|Wx2|depth|path|step|below"],
 )
-deep.flagged("the other layer's weight", VALUE, ["Wh2|other|instead|weight"])
+deep.flagged("the other layer's weight", VALUE, [uses("Wh2") + "|other layer|other weight"])
 deep.flagged("layer 2 is not carried", TIME, [MISSING, "Wh2|layer|carr|time|step"])
 deep.flagged("the layers' gradients swapped", GLOBAL, [SWAPPED, "Wh"])
 

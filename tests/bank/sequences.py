@@ -20,6 +20,7 @@ from .entry import (
     Inputs,
     Sizes,
     normal,
+    uses,
 )
 from .losses import log_softmax, softmax, softmax_backward
 from .recurrent import CARRY, LAST, PREVIOUS, lengths, rnn, rnn_backward
@@ -75,7 +76,7 @@ NAMES = {"no gradient through time": "hidden gradient not passed back"}
 def text(rng: np.random.Generator, n: Sizes) -> Inputs:
     T, B, D, H = lengths(n)
     V = n[4]
-    long = rng.integers(2, T, B)
+    long = np.append(rng.integers(2, T, B - 1), T)  # one of full length
     valid = (np.arange(T)[:, None] < long).astype(int)
     shapes = (V, D), (D, H), (H, H), (H, V)
     weights = [rng.normal(size=s) / np.sqrt(s[0]) for s in shapes]
@@ -129,9 +130,7 @@ def signal(rng: np.random.Generator, n: Sizes) -> Inputs:
 
 
 conv = Function("convolution", convolve, convolve_backward, signal)
-conv.flagged(
-    "the kernel turned round", VALUE, ["w|x", "revers|flip|order|turned|swap|other|instead"]
-)
+conv.flagged("the kernel turned round", VALUE, ["revers|flip|order|turned|swap|" + uses("w")])
 conv.flagged("= for += where windows overlap", EDGE, ["x", MISSING + "|assign|overlap"])
 conv.flagged("dw from the first window at every tap", VALUE, ["w", "x|window|slice|\\[|tap|shift"])
 conv.flagged("dw turned round", GLOBAL, ["w", "revers|flip|order|turned|axis 0|swap"])
@@ -267,9 +266,9 @@ heads.flagged(
     LOCAL,
     ["divi|scale|sqrt|factor|times", "twice|again|too small|two|square|divi"],
 )
-heads.flagged("dv from the scores", VALUE, ["v", "score|instead|exp|softmax|before|uses|divi"])
+heads.flagged("dv from the scores", VALUE, ["v", "score|before|" + uses(r"\(q @|s\b")])
 heads.flagged("dk is missing", GLOBAL, ["k", "zero|0|missing"])
-heads.flagged("dq from q", VALUE, ["q", "k|swap|other|instead|itself"], only="equal")
+heads.flagged("dq from q", VALUE, ["itself|its own|swap|" + uses("q")], only="equal")
 heads.flagged("dk without the transpose", LOCAL, ["k", TRANSPOSED], only="equal")
 
 
@@ -316,7 +315,9 @@ self_attention.flagged("= for += where q, k and v meet", EDGE, ["x", MISSING])
 self_attention.flagged("dx without the keys", EDGE, ["x", MISSING, "Wk|key|path|->|matmul|@"])
 self_attention.flagged("dx with the queries twice", EDGE, ["x", TWICE, "Wq|quer|path|->|matmul|@"])
 self_attention.flagged("dWq and dWk swapped", GLOBAL, [SWAPPED, "Wq|Wk"])
-self_attention.flagged("dWv from v", VALUE, ["Wv", "v|instead|matmul|uses|output"], only="equal")
+self_attention.flagged(
+    "dWv from v", VALUE, ["Wv", "its output|" + uses("x @ Wv|v\\b")], only="equal"
+)
 
 
 def additive(h, s, W, U, v):

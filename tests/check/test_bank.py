@@ -67,7 +67,7 @@ def test_the_wrong_backwards_give_something_else(mistake):
 
 
 def rejected(mistake, seed):
-    return not tg.gradcheck(mistake.pair, *mistake.inputs(seed), seed=seed)
+    return not tg.gradcheck(mistake.pair, *mistake.inputs(seed), seed=seed, diagnose=False)
 
 
 @pytest.mark.parametrize("function", FUNCTIONS, ids=lambda f: f.name)
