@@ -33,6 +33,7 @@ every_graph = pytest.mark.parametrize("name", GRAPHS)
 
 NASTY = [
     "</script><script>document.title='hit'</script>",
+    "</script ><!-- <script ",
     "<img src=x onerror=\"document.title='hit'\">",
     "a \"quoted\" 'name' & more",
     "two\nlines",
@@ -64,7 +65,7 @@ def written(output: Tensor) -> tuple[Graph, Writer, list[dict], list[dict]]:
 
 def data_of(page: tg.Page) -> dict:
     found = re.search(r'<script type="application/json" id="data">(.*?)</script>', page.html)
-    assert found is not None
+    assert found is not None and "<" not in found[1] and ">" not in found[1]
 
     def refuse(word: str) -> float:
         raise AssertionError(f"{word} is not JSON")

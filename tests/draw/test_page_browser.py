@@ -1,6 +1,5 @@
 """The page in a real browser: Debian's chromium, driven by Playwright, from file://, no network."""
 
-import json
 import re
 import shutil
 
@@ -143,7 +142,7 @@ def test_every_step_of_an_lstm_shows_what_the_walk_found(visit):
     assert "All gradients" in v.text()
 
 
-@pytest.mark.parametrize("focus", ["body", "#slider", "#next", "#predict", "part"])
+@pytest.mark.parametrize("focus", ["body", "#slider", "part"])
 def test_keys_step_once_wherever_the_focus_is(visit, focus):
     page = tg.step_through(diamond())
     v = visit(page)
@@ -238,6 +237,17 @@ def test_a_click_on_a_weight_lists_all_its_uses(visit):
     assert rows.count() == 0
 
 
+def test_contributions_to_come_are_shown_unless_they_are_to_be_predicted(visit):
+    v = visit(tg.step_through(diamond()), "#k=4")
+    v.tab.locator("#leaves button").click()
+    cells = v.tab.locator(f"{USES} > td:nth-child(3)")
+    assert cells.all_inner_texts() == ["6", "3", "3"]
+    v.tab.check("#predict")
+    assert cells.all_inner_texts() == ["?", "?", "?"]
+    v.tab.click("#give")
+    assert cells.all_inner_texts() == ["6", "?", "?"]
+
+
 def test_the_table_of_parameters_counts_uses_up_to_now(visit):
     v = visit(tg.step_through(diamond()), "#k=4")
     row = v.tab.locator("#leaves tbody tr").first
@@ -255,7 +265,7 @@ def test_by_keyboard_alone(visit):
     for _ in range(25):
         v.tab.keyboard.press("Tab")
         reached.add(v.tab.evaluate("document.activeElement.id || document.activeElement.tagName"))
-    assert {"first", "next", "last", "slider", "predict", "fit", "BUTTON"} - reached <= {"first"}
+    assert {"next", "last", "slider", "predict", "fit", "BUTTON"} <= reached  # no "first" at 0
     v.tab.focus("#whole [tabindex='0']")
     assert v.tab.locator("#whole [tabindex='0']").count() == 1
     names = []
@@ -268,8 +278,7 @@ def test_by_keyboard_alone(visit):
         v.tab.keyboard.press("ArrowUp")
     v.tab.keyboard.press("Enter")
     assert v.tab.locator(USES).count() == 2
-    node = next(name for name in names if (name.startswith("node-") and "h" in name) or True)
-    assert v.tab.evaluate("document.activeElement.id") == weight and node
+    assert v.tab.evaluate("document.activeElement.id") == weight
     v.tab.keyboard.press("ArrowRight")
     assert v.k == 1
 
@@ -424,22 +433,29 @@ def test_numeric_gradients_stand_beside(visit):
 
 
 # ---------------------------------------------------------------- looks
-@pytest.mark.parametrize("theme", ["light", "dark"])
-@pytest.mark.parametrize("width", [360, 1600])
+@pytest.mark.parametrize(
+    "width, theme",
+    [
+        (360, "dark"),
+        (1600, "light"),
+        pytest.param(360, "light", marks=pytest.mark.slow),
+        pytest.param(1600, "dark", marks=pytest.mark.slow),
+    ],
+)
 def test_nothing_sticks_out_at_either_width(visit, width, theme, tmp_path):
     page = tg.step_through(cell("LSTMCell", 5), numeric=True, predict=True, theme=theme)
     v = visit(page, viewport={"width": width, "height": 740 if width == 360 else 950})
-    middle = (60, 110, 150, last(page))
-    for k in middle:
+    for k, asked in ((60, True), (110, True), (140, True), (140, False), (last(page), False)):
+        v.tab.set_checked("#predict", asked)
         v.tab.fill("#slider", str(k))
         wide = v.tab.evaluate("[document.documentElement.scrollWidth, innerWidth]")
         assert wide[0] <= wide[1]
-        for box in v.tab.evaluate(
+        boxes = v.tab.evaluate(
             """() => [...document.querySelectorAll("#controls *, #zoom *, form *, #text > *")]
             .filter((x) => x.checkVisibility()).map((x) => x.getBoundingClientRect())
             .map((box) => [box.left, box.right])"""
-        ):
-            assert box[0] >= -1 and box[1] <= width + 1
+        )
+        assert all(box[0] >= -1 and box[1] <= width + 1 for box in boxes)
     picture = v.tab.screenshot(path=tmp_path / f"{width}_{theme}.png")
     assert len(picture) > 10_000
     v.tab.locator("#leaves button").first.click()
@@ -447,6 +463,7 @@ def test_nothing_sticks_out_at_either_width(visit, width, theme, tmp_path):
     assert wide[0] <= wide[1]
 
 
+@pytest.mark.slow
 def test_themes_follow_the_argument_or_the_system(visit):
     background = "getComputedStyle(document.body).backgroundColor"
     seen = {}
@@ -518,7 +535,9 @@ def test_the_step_is_brought_into_view(visit):
 
 
 # ---------------------------------------------------------------- hostile names, frames
-@pytest.mark.parametrize("name", NASTY)
+@pytest.mark.parametrize(
+    "name", [*NASTY[:2], *(pytest.param(name, marks=pytest.mark.slow) for name in NASTY[2:])]
+)
 def test_hostile_names_are_text(visit, name):
     w = leaf([0.5, 2.0], name)
     with tg.scope(name):
@@ -563,7 +582,6 @@ def test_in_a_notebooks_frame(browser, tmp_path):
     for _ in range(3):
         inside.locator("#next").click()
     assert inside.locator("#slider").input_value() == "3"
-    assert "Forward" in inside.locator("#text").inner_text() or inside.locator("h2").count()
-    assert json.dumps(v.complaints) == "[]"
+    assert inside.locator("#text").inner_text().startswith("FORWARD")
     v.settled()
     v.context.close()
