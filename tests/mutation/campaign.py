@@ -49,6 +49,7 @@ TESTS = {  # those of a file that are likeliest to notice come first
     ),
 }  # fmt: skip
 WALKED = ("multiply", "matmul", "getitem", "split", "concatenate", "where", "sum")
+SLOW = "not test_every_function and not pytorchs and not 100000"  # not for every survivor
 EXAMPLES = 3  # of each case at the first look
 SECONDS = 90  # of computing: a mutant that takes longer loops, and that is noticed, too
 MEMORY = 4 << 30
@@ -108,13 +109,14 @@ class Campaign:
 
     def _stages(self, mutant: Mutant) -> Iterator[list[str]]:
         """What to run, quickest to kill first: a few cases of the battery, all of it, the rest."""
-        rest = [*TESTS[self.module], "-k", "not test_every_function"]
+        rest = [*TESTS[self.module], "-k", SLOW]
         if self.module == "graph":
             yield [BATTERY, *WALKED]
             yield [TESTS["graph"][0]]
             yield rest
         else:
-            users = sorted(self._users(mutant.function))
+            own = re.split(r"[. ]", mutant.function)[0]
+            users = sorted(self._users(mutant.function), key=lambda name: (name != own, name))
             yield [BATTERY, *users]
             yield ["test_ops.py", "-k", " or ".join(users)]
             yield rest

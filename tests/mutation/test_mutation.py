@@ -63,7 +63,7 @@ def test_messages_docstrings_and_names_are_left_alone():
 
 def test_every_mutant_compiles_differs_and_has_a_name_of_its_own():
     root = Path(__file__).parents[2] / "tinygrad_rnn"
-    for module in TESTS:
+    for module in ("einsum", "graph"):
         source = (root / f"{module}.py").read_text(encoding="utf-8")
         whole = ast.unparse(ast.parse(source))
         found = list(mutants(source))
