@@ -369,6 +369,16 @@ def test_every_recorded_line_is_in_the_picture(name):
 
 
 @can_draw
+def test_long_loops_are_not_folded():
+    graph = Graph(cell("RNNCell", 12))
+    page = tg.step_through(graph)
+    nodes = {int(n) for n in re.findall(r'id="node-n(\d+)"', page.html)}
+    assert {line.number for line in graph.nodes if line.name == "h"} <= nodes
+    with pytest.raises(ValueError, match="this graph is folded"):
+        tg.step_through(graph.fold(2))
+
+
+@can_draw
 @every_graph
 def test_gradients_in_the_picture_end_as_they_are_drawn(name):
     """References show their step's part, handovers what comes back over them: as `draw` has it."""

@@ -103,8 +103,8 @@ def step_through(
         title: default: after the output's name.
 
     Raises:
-        ValueError: for an unknown theme or rankdir, more nodes than `max_nodes`, a graph of
-            several outputs, or a seed of another shape.
+        ValueError: for an unknown theme or rankdir, more nodes than `max_nodes`, a folded graph or
+            one of several outputs, or a seed of another shape.
         RuntimeError: if the output needs no gradient, or has several entries and no seed.
         DrawingError: if there is no program to lay out the picture; it says what to install.
 
@@ -116,6 +116,11 @@ def step_through(
     if theme not in THEMES:
         raise ValueError(f'theme is "light", "dark" or "auto"; given {theme!r}')
     graph = output if isinstance(output, Graph) else Graph(output)
+    if graph.folds:
+        raise ValueError(
+            "a page steps through every recorded operation, and this graph is folded: pass the"
+            " output itself, or Graph(output)"
+        )
     gradients = graph.gradients(seed)
     drawing = draw(graph, rankdir=rankdir, fold=None, max_nodes=max_nodes, seed=seed)
     picture = Picture(drawing.pipe("svg"), graph)
