@@ -67,7 +67,7 @@ def compare(question: Question, cells: Sequence[str] = CELLS, *, seed: int = 0) 
         found = []
         for cell in cells:
             score, sequences = tried(task, cell, question.epochs, question.solved, seed)
-            found.append(f"{score:.3f}" + (f" ({sequences:,})" if sequences else ""))
+            found.append(f"{score:.4f}" + (f" ({sequences:,})" if sequences else ""))
         yield f"| {length} | {' | '.join(found)} | {task.baseline()[1]:.3f} |"
 
 
