@@ -3,6 +3,8 @@
 By file, then by reason: the names of the mutants as `python -m tests.mutation` prints them.
 """
 
+# ruff: noqa: E501 (the names are what the campaign prints)
+
 from __future__ import annotations
 
 from collections.abc import Iterable
@@ -13,45 +15,45 @@ from .mutants import Mutant
 EQUIVALENT: dict[str, dict[str, list[str]]] = {
     "ops": {
         "an empty axis is refused right after, in the same words: logsumexp takes the largest entry, too": [
-            'whole_max: top = np.floor(np.max(x.real, axis=axis, keepdims=True, initial=-np.inf)) -> top = np.floor(np.max(x.real, axis=axis, keepdims=True))',  # noqa: E501
+            'whole_max: top = np.floor(np.max(x.real, axis=axis, keepdims=True, initial=-np.inf)) -> top = np.floor(np.max(x.real, axis=axis, keepdims=True))',
         ],
         "np.where gives the dtype of `top` already, since NumPy 2: 0 is a weak number": [
-            'whole_max: return np.where(np.isfinite(top), top, 0).astype(top.dtype) -> return np.where(np.isfinite(top), top, 0)',  # noqa: E501
+            'whole_max: return np.where(np.isfinite(top), top, 0).astype(top.dtype) -> return np.where(np.isfinite(top), top, 0)',
         ],
         "where x and y are both 0 the factor y makes it 0, whatever power of 0 stands beside it": [
-            '_power_slope: return y * power(x, where(equal(x, 0), where(equal(y, 0), 1.0, y - 1), y - 1)) -> return y * power(x, where(equal(x, 0), where(equal(y, 0), 2.0, y - 1), y - 1))',  # noqa: E501
+            '_power_slope: return y * power(x, where(equal(x, 0), where(equal(y, 0), 1.0, y - 1), y - 1)) -> return y * power(x, where(equal(x, 0), where(equal(y, 0), 2.0, y - 1), y - 1))',
         ],
         "log(1 + exp(x)) and x + log(1 + exp(-x)) are equal, and neither overflows between 0 and 1": [
-            'softplus: right = x.real > 0 -> right = x.real >= 0',  # noqa: E501
-            'softplus: right = x.real > 0 -> right = x.real > 1',  # noqa: E501
+            'softplus: right = x.real > 0 -> right = x.real >= 0',
+            'softplus: right = x.real > 0 -> right = x.real > 1',
         ],
         "a value is inside the bounds, strictly, if and only if its clipped value is": [
-            'clipped.gradients: g * between(x, min=min, max=max) -> g * between(out, min=min, max=max)',  # noqa: E501
+            'clipped.gradients: g * between(x, min=min, max=max) -> g * between(out, min=min, max=max)',
         ],
         "a matter of speed: a stack of rows times a matrix is one product or many, with the same result": [
-            'matmul: if x.ndim > 2 and y.ndim == 2: -> if False:',  # noqa: E501
-            'matmul: if x.ndim > 2 and y.ndim == 2: -> if y.ndim == 2:',  # noqa: E501
-            'matmul: if x.ndim > 2 and y.ndim == 2: -> if x.ndim >= 2 and y.ndim == 2:',  # noqa: E501
-            'matmul: if x.ndim > 2 and y.ndim == 2: -> if x.ndim <= 2 and y.ndim == 2:',  # noqa: E501
-            'matmul: if x.ndim > 2 and y.ndim == 2: -> if x.ndim > 3 and y.ndim == 2:',  # noqa: E501
-            'matmul: if x.ndim > 2 and y.ndim == 2: -> if x.ndim > 1 and y.ndim == 2:',  # noqa: E501
+            'matmul: if x.ndim > 2 and y.ndim == 2: -> if False:',
+            'matmul: if x.ndim > 2 and y.ndim == 2: -> if y.ndim == 2:',
+            'matmul: if x.ndim > 2 and y.ndim == 2: -> if x.ndim >= 2 and y.ndim == 2:',
+            'matmul: if x.ndim > 2 and y.ndim == 2: -> if x.ndim <= 2 and y.ndim == 2:',
+            'matmul: if x.ndim > 2 and y.ndim == 2: -> if x.ndim > 3 and y.ndim == 2:',
+            'matmul: if x.ndim > 2 and y.ndim == 2: -> if x.ndim > 1 and y.ndim == 2:',
         ],
         "swapaxes(a, b) is swapaxes(b, a)": [
-            '_matmul_right: return matmul(x.swapaxes(-1, -2), g) -> return matmul(x.swapaxes(-2, -1), g)',  # noqa: E501
+            '_matmul_right: return matmul(x.swapaxes(-1, -2), g) -> return matmul(x.swapaxes(-2, -1), g)',
         ],
     },
     "einsum": {
     },
     "graph": {
         "the heap has this one entry: nothing is compared with it before it is taken out": [
-            'cotangents: newest = [(-output.node.index, output)] if output.node else [] -> newest = [(output.node.index, output)] if output.node else []',  # noqa: E501
+            'cotangents: newest = [(-output.node.index, output)] if output.node else [] -> newest = [(output.node.index, output)] if output.node else []',
         ],
         "a missing rule that is decorated is a missing rule: it is never called": [
-            '_chain_rule: pulls = [differentiating(node.scope)(p) if p else p for p in pulls] -> pulls = [differentiating(node.scope)(p) for p in pulls]',  # noqa: E501
+            '_chain_rule: pulls = [differentiating(node.scope)(p) if p else p for p in pulls] -> pulls = [differentiating(node.scope)(p) for p in pulls]',
         ],
         "the clock ticks once for each node and each change: they are never equal": [
-            '_chain_rule: if out.changed > index or node.fingerprints is not None: -> if out.changed >= index or node.fingerprints is not None:',  # noqa: E501
-            '_chain_rule: if x.changed > index: -> if x.changed >= index:',  # noqa: E501
+            '_chain_rule: if out.changed > index or node.fingerprints is not None: -> if out.changed >= index or node.fingerprints is not None:',
+            '_chain_rule: if x.changed > index: -> if x.changed >= index:',
         ],
     },
 }
