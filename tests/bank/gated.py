@@ -110,7 +110,7 @@ cell.flagged(
 )
 cell.flagged("the input gate's slope is tanh's", LOCAL, ["tanh|1 - "])
 cell.flagged("blocks in the order i, f, o, g", EVERYWHERE, [BLOCKS, SWAPPED])
-cell.flagged("c carried without f", EDGE, [r"\bc\b", MISSING + "|factor", r"\bf\b|multipl|\*"])
+cell.flagged("c carried without f", EDGE, [r"\bd?c\b", MISSING + "|factor", r"\bf\b|multipl|\*"])
 
 
 def lstm(x, h, c, W, U, b):
@@ -263,15 +263,15 @@ GRU_STEP = {
     "du without the old state": (EDGE, [MISSING, r"\bh\b|path|->"]),
     "the candidate's slope is missing": (LOCAL, ["tanh", MISSING]),
     "the path through r is missing": (EDGE, [MISSING, r"\br\b|path|->|reset|multiply"]),
-    "dr from h, not from h U": (VALUE, [uses(r"h\b"), r"\br\b"]),
-    "the slope of r for u": (VALUE, [r"\br\b", r"\bu\b", "sigmoid|gate|slope|uses"]),
+    "dr from h, not from h U": (VALUE, [uses(r"h\b"), r"\bd?r\b"]),
+    "the slope of r for u": (VALUE, [r"\bd?r\b", r"\bd?u\b", "sigmoid|gate|slope|uses"]),
     "r is forgotten on the way to U": (
         LOCAL,
         [MISSING + "|factor|operand", r"\br\b|multipl|\*|reset"],
     ),
     "r and u in the other order": (EVERYWHERE, [BLOCKS, SWAPPED]),
-    "the direct path u h is missing": (EDGE, [r"\bh\b", MISSING, r"path|->|multiply|\bu\b|\*"]),
-    "only the direct path": (EDGE, [r"\bh\b", MISSING, r"matmul|@|path|U|->"]),
+    "the direct path u h is missing": (EDGE, [r"\bd?h\b", MISSING, r"path|->|multiply|\bu\b|\*"]),
+    "only the direct path": (EDGE, [r"\bd?h\b", MISSING, r"matmul|@|path|U|->"]),
 }
 
 gru_cell = Function("GRU cell", gru_step, gru_step_backward, gru_step_inputs)

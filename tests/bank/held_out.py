@@ -366,7 +366,7 @@ peep = Function("LSTM with a peephole", peephole, peephole_backward, peephole_in
 peep.flagged(
     "the peephole carries nothing", EDGE, [MISSING, r"\bp\b|c\b|path|->|multiply|\*"], held_out=True
 )
-peep.flagged("dp from the new cell", VALUE, [r"\bp\b", PREVIOUS], held_out=True)
+peep.flagged("dp from the new cell", VALUE, [r"\bd?p\b", PREVIOUS], held_out=True)
 peep.flagged(
     "the blocks f and i in the other order", EVERYWHERE, [gated.BLOCKS, SWAPPED], held_out=True
 )
@@ -406,7 +406,7 @@ nest.flagged("the value after the step", VALUE, [PREVIOUS], held_out=True)
 nest.flagged("dx assigned in the loop", TIME, ["x", LAST], held_out=True)
 nest.flagged("carried without x", EDGE, [MISSING + "|factor", r"\bx\b|multipl|\*"], held_out=True)
 nest.flagged(
-    "dc in the order of the loop", GLOBAL, [r"\bc\b", "revers|order|backward|time"], held_out=True
+    "dc in the order of the loop", GLOBAL, [r"\bd?c\b", "revers|order|backward|time"], held_out=True
 )
 
 # ---------------------------------------------------------------- more in functions known elsewhere

@@ -135,7 +135,7 @@ one.flagged("tanh of tanh", LOCAL, ["tanh", "of tanh|again|twice|of the output|o
 one.flagged("the slope of the step before", VALUE, ["tanh|slope", PREVIOUS])
 one.flagged("h_t for h_{t-1}", VALUE, ["Wh", PREVIOUS])
 one.flagged("dWh assigned in the loop", TIME, ["Wh", LAST])
-one.flagged("db assigned in the loop", TIME, [r"\bb\b", LAST])
+one.flagged("db assigned in the loop", TIME, [r"\bd?b\b", LAST])
 one.flagged("Wh is not transposed", LOCAL, [TRANSPOSED, "Wh|matmul|@|recurren"])
 one.flagged("carried before the slope", EDGE, ["tanh|slope", MISSING, CARRY])
 one.flagged("carried without Wh", LOCAL, [r"Wh|matmul|@|product", MISSING + "|factor"])
