@@ -506,6 +506,19 @@ def test_text_has_contrast(visit, theme):
         assert v.tab.evaluate(CONTRAST) == []
 
 
+@pytest.mark.parametrize("width", [360, 1600])
+def test_the_ring_fits_its_node(visit, width):
+    v = visit(
+        tg.step_through(cell("LSTMCell", 5)), "#k=150", viewport={"width": width, "height": 740}
+    )
+    node, ring = v.tab.evaluate(
+        """() => { const ring = document.querySelector("#whole .halo.pull");
+        return [ring.parentNode.querySelector("rect, polygon"), ring].map((x) => x.getBBox())
+          .map((box) => [box.x, box.y, box.width, box.height]); }"""
+    )
+    np.testing.assert_allclose(ring, np.add(node, [-4, -4, 8, 8]), atol=1)
+
+
 def test_nothing_moves_for_those_who_asked_for_that(visit):
     page = tg.step_through(cell("LSTMCell", 2))
     moving = "getComputedStyle(document.querySelector('.edge.now path')).animationName"

@@ -42,6 +42,7 @@
     if (edge.carries) edge.element.style.setProperty("--width", Math.max(1, ...edge.keys.map((key) => widths[key] || 1)));
   }
   const node = (n) => byId(`node-n${n}`) || byId(`row-n${n}`);
+  picture.style.width = `${picture.viewBox.baseVal.width}px`; // text in a tiny picture measures wrong
   const boxes = new Map(parts.map((part) => [part, part.getBBox()])); // measured once, for speed
   const small = new Map(); // part -> its block in the overview
   const written = new Map(); // part -> the ∇ row and the label that it has now
