@@ -85,11 +85,13 @@ def gradcheck(
     >>> report = gradcheck((lambda x: x**2, lambda g, x: g * x), [1.0, 2.0])
     >>> bool(report)
     False
-    >>> print(report)
+    >>> print(report)  # doctest: +ELLIPSIS
     f: gradient WRONG (found at stage 4, direction)
       x  (2,)  WRONG  0 digits  [1] yours 1.93028, true 3.86056, ratio 0.5
-      x: no digits agree: a wrong formula
       x: smallest failing case: d y[1] / d x[1] is 4; the backward makes it 2
+      one of 2: dx is 2 times too small, 0.5 of the true one: a constant factor
+        or: the factor 2, the exponent, is forgotten in the power x ** 2: ...
+      x: no digits agree: a wrong formula
       truth: complex step, sees 15 digits; seed 0
     """
     if order not in (1, 2):

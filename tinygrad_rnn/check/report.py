@@ -1,8 +1,12 @@
-"""What a gradient check found, as data that prints itself: a line an input, then the reasons."""
+"""What a gradient check found, as data that prints itself: a line an input, then the reasons.
+
+As text, as HTML in Jupyter, as JSON, and as a drawing of the forward with the wrong edges red.
+"""
 
 from __future__ import annotations
 
 import html
+import json
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -136,14 +140,20 @@ class Report:
         return f"{self.function}: {what} WRONG (found at stage {STAGES.index(stage) + 1}, {stage})"
 
     def reasons(self) -> Iterator[str]:
-        """What is wrong, a sentence or two for each thing, then the notes."""
+        """The smallest failing case, the diagnosis, a sentence for each thing, then the notes."""
+        failing = [r for r in self.results if r.smallest]
+        for r in sorted(failing, key=lambda r: math.prod(r.shape))[:1]:
+            yield f"{r.name}: {r.smallest}"
+        if self.diagnosis is not None and self.diagnosis.family != "contract":
+            yield from str(self.diagnosis).splitlines()
         for _, sentence in self.problems:
             yield sentence
+        wrong: dict[str, list[str]] = {}
         for r in self.results:
             if r.reason:
-                yield f"{r.name}: {r.reason}"
-            if r.smallest:
-                yield f"{r.name}: {r.smallest}"
+                wrong.setdefault(r.reason, []).append(r.name)
+        for reason, names in wrong.items():
+            yield f"{', '.join(names)}: {reason}"
         about: dict[str, list[str]] = {}
         for r in self.results:
             for note in r.notes:
@@ -173,12 +183,72 @@ class Report:
         for r in self.results:
             cells = "".join(_cell(text) for text in r.row())
             rows.append(f'<tr style="color:{colour[r.verdict]}">{cells}</tr>')
-        reasons = "".join(f"<li>{html.escape(reason)}</li>" for reason in self.reasons())
+        reasons = "".join(f"<li>{html.escape(reason)}</li>" for reason in self._without_table())
+        table = self.diagnosis.table if self.diagnosis is not None else None
         truth = html.escape(f"truth: {self.oracle}; seed {self.seed}")
         return (
             f"<div><b>{html.escape(self.headline())}</b><table>{''.join(rows)}</table>"
-            f"<ul>{reasons}</ul><small>{truth}</small></div>"
+            f"<ul>{reasons}</ul>{'' if table is None else table.html()}<small>{truth}</small></div>"
         )
+
+    def _without_table(self) -> list[str]:
+        """The reasons, without the lines of the time table: that is drawn."""
+        table = self.diagnosis.table if self.diagnosis is not None else None
+        left_out = set() if table is None else set(str(table).splitlines())
+        return [reason for reason in self.reasons() if reason not in left_out]
+
+    # ------------------------------------------------------------ for programs
+    def json(self) -> str:
+        """The report as JSON text: verdicts, worst entries, reasons, the diagnosis."""
+        results = [_plain(r) for r in sorted(self.results, key=lambda r: math.prod(r.shape))]
+        found = {
+            "function": self.function,
+            "right": bool(self),
+            "stage": self.stage,
+            "order": self.order,
+            "oracle": self.oracle,
+            "seed": self.seed,
+            "problems": [sentence for _, sentence in self.problems],
+            "notes": self.notes,
+            "diagnosis": None if self.diagnosis is None else self.diagnosis.json(),
+            "results": results,
+        }
+        return json.dumps(found, indent=2)
+
+    # ------------------------------------------------------------ as a picture
+    def draw(self, **options: Any) -> Any:
+        """The graph of the forward, with the edges at fault in red: a `tg.draw` drawing.
+
+        Args:
+            options: as for `tg.draw`; by default nothing is hidden, and shapes are shown.
+
+        Raises:
+            ValueError: if there is no diagnosis, or the forward could not be recorded.
+        """
+        if self.diagnosis is None:
+            raise ValueError("nothing is wrong with this gradient: there is no edge to draw")
+        return self.diagnosis.draw(**options)
+
+
+def _plain(r: Result) -> dict[str, Any]:
+    """A result as plain data."""
+    values = [
+        None if v is None or not math.isfinite(v) else v for v in r.worst_values or [None] * 3
+    ]
+    return {
+        "name": r.name,
+        "shape": list(r.shape),
+        "verdict": r.verdict,
+        "stage": r.stage,
+        "digits": r.digits,
+        "worst": None if r.worst is None else list(r.worst),
+        "yours": values[0],
+        "true": values[1],
+        "ratio": values[2],
+        "reason": r.reason,
+        "smallest": r.smallest,
+        "notes": r.notes,
+    }
 
 
 def _cell(text: Any) -> str:

@@ -16,7 +16,7 @@ from .engine import Engine
 from .hypothesis import Hypothesis, share_explained
 from .program import fit
 from .resize import further
-from .time_table import TimeTable, time_tables
+from .time_table import TimeTable, time_table
 from .words import listed
 
 ENOUGH = 0.99  # of the squared difference, in every case, for "likely"
@@ -46,15 +46,17 @@ def _explained(setting: Setting, report: Report, cases: Cases | None) -> Diagnos
             return _observed(report)
         engine = Engine([first, *further(first, cases)], linear=report.stage != "linearity")
         found = engine.explanations()
-        in_time = not found or found[0].family == "time table"
-        return _answer(engine, found, report, time_tables(first, first.wrong) if in_time else [])
+        in_steps = not found or found[0].family in ("time table", "edge weight", "pairs")
+        answer = _answer(engine, found, report, time_table(first) if in_steps else None)
+        answer.unrecorded = first.unrecorded
+        return answer
 
 
 def _answer(
-    engine: Engine, found: list[Hypothesis], report: Report, tables: list[TimeTable]
+    engine: Engine, found: list[Hypothesis], report: Report, table: TimeTable | None
 ) -> Diagnosis:
     count, first = len(engine.cases), engine.first
-    table = next((t for t in tables if t.explains and t.reading), None)
+    table = table if table is not None and table.reading else None
     if found:
         sentences = list(dict.fromkeys(h.sentence for h in found))
         word = CERTAIN if len(sentences) == 1 else f"one of {len(sentences)}"

@@ -17,6 +17,7 @@ import numpy as np
 from ...arraylike import Array
 from .program import Program
 from .slopes import KNOWN, Alternative, of_function, sigmoid
+from .values import Opening
 
 FAR = 12  # how many dominators up the input of a known function may be
 
@@ -225,3 +226,19 @@ def _of_log_softmax(x: Array, y: Array, made: Compound) -> Iterator[Alternative]
                 f"log-softmax: the sum of g is over axis {axis % y.ndim}, the wrong axis: {right}",
                 lambda g, axis=axis: g - s * g.sum(axis=axis, keepdims=True),
             )
+
+
+def slope_of(made: Compound, shape: tuple[int, ...]) -> Opening | None:
+    """Where another value can stand in the slope of a function of one number."""
+    known = KNOWN.get(made.name)
+    if known is None or known.by_output is None:
+        return None
+    slope = known.by_output
+    return Opening(
+        f"{made.name} by output",
+        -1,
+        slope,
+        shape,
+        lambda v, g: g * slope(v),
+        lambda g, dx: g * dx,
+    )

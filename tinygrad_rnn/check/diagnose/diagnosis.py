@@ -10,6 +10,8 @@ Read next: `../report.py`, which prints it.
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -31,6 +33,7 @@ class Diagnosis:
         alternatives: the other hypotheses that give the same gradients.
         cases: how many random cases they were compared in.
         edges: the edges (line, argument) of the forward's graph that are at fault.
+        unrecorded: why the forward could not be recorded; "" where it could.
         table: how a recurrent weight's gradient is put together of its steps; None without one.
     """
 
@@ -42,6 +45,7 @@ class Diagnosis:
     edges: tuple[Edge, ...] = ()
     program: Program | None = field(default=None, repr=False)
     table: TimeTable | None = None
+    unrecorded: str = ""
 
     @property
     def k(self) -> int:
@@ -65,3 +69,37 @@ class Diagnosis:
             "edges": [list(edge) for edge in self.edges],
             "table": None if self.table is None else self.table.json(),
         }
+
+    def draw(self, **options: Any) -> Any:
+        """The forward's graph, a `tg.draw` drawing, with the edges at fault in red.
+
+        Raises:
+            ValueError: if the forward could not be recorded.
+        """
+        from ...draw import draw  # check and draw stand side by side: neither needs the other
+
+        if self.program is None:
+            raise ValueError(
+                "the forward could not be recorded as a graph, so there is nothing to draw:"
+                f" {self.unrecorded or 'its gradient was not compared'}"
+            )
+        options = {"hide": (), "show": ("shape",), "max_nodes": 2000} | options
+        drawing = draw(self.program.graph, **options)
+        drawing.source = reddened(drawing.source, self.edges)
+        return drawing
+
+
+def reddened(source: str, edges: Iterable[Edge]) -> str:
+    """DOT text with some edges (line, argument) in red: they are found by their classes."""
+    lines = source.split("\n")
+    marks = [f"to-n{n} argument-{i}" for n, i in edges]
+    for k, line in enumerate(lines):
+        found = _CLASS.search(line)
+        if found and any(found.group(1).endswith(mark) for mark in marks):
+            plain = _LOOKS.sub("", line.rstrip("]"))
+            lines[k] = f'{plain} color="#CF222E" penwidth="3"]'
+    return "\n".join(lines)
+
+
+_CLASS = re.compile(r'-> .* \[class="([^"]*)"')
+_LOOKS = re.compile(r' (color|penwidth)="[^"]*"')

@@ -32,7 +32,7 @@ from .through_time import other_cuts, through_time
 from .whole import whole
 from .words import listed
 
-PATIENCE = 0.4  # seconds
+PATIENCE = 0.3  # seconds of work
 TRIED = 12  # first mistakes of a pair
 STEPS = ("all", ("but start", 0), ("from start", 0), ("from end", 0), ("but end", 0))
 
@@ -104,6 +104,8 @@ class Engine:
     def _in_one_place(self, among: Sequence[int]) -> Iterator[Hypothesis]:
         """Mistakes that fit the shortest case that shows them."""
         for case in self._showing(among):
+            if not self.patient():
+                return
             shown = [i for i in among if i in case.wrong]
             fitting = list(dict.fromkeys(Field(case, shown).mistakes()))
             hits = 0
@@ -233,7 +235,7 @@ def _of_first_rank(h: Hypothesis) -> bool:
 
 
 def _is_observed(h: Hypothesis) -> bool:
-    return h.family in ("global", "cotangent")
+    return h.family in ("global", "cotangent", "time table")
 
 
 def _top(program: Program, edge: Edge) -> Edge:

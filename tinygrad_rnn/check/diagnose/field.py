@@ -16,7 +16,7 @@ import numpy as np
 
 from ...arraylike import Array
 from .case import Case
-from .compounds import of_compound
+from .compounds import Compound, of_compound, slope_of
 from .mistakes import WHOLE, Mistake, alternatives, known_functions, parts_of, slots
 from .program import H, Changes, Edge, Gradients, Line, Program, fit
 from .values import Opening, Values, openings, same
@@ -125,6 +125,23 @@ class Field:
                 effect = along @ np.ravel(each.rule(g)) - base
                 if close(effect, off, base):
                     yield Mistake(each.family, role, WHOLE, "rule", each.key)
+            yield from self._slopes(compound, g, along, base, off)
+
+    def _slopes(
+        self, compound: Compound, g: Array, along: Array, base: Array, off: Array
+    ) -> Iterator[Mistake]:
+        """The slope of a known function, taken of another value."""
+        opening = slope_of(compound, self.program.lines[compound.number].value.shape)
+        if opening is None:
+            return
+        line = self.program.lines[compound.number]
+        numbers, made = self.values.made(opening, opening.key)
+        effects = made @ np.array([np.ravel(g) * row for row in along]).T - base
+        far = np.max(np.abs(effects - off), axis=1, initial=0.0)
+        for k in np.flatnonzero(far <= CLOSE * _size(off, base)) if numbers else ():
+            if numbers[k] not in (compound.number, compound.source):
+                for slot in slots(self.program, line, numbers[k]):
+                    yield Mistake("wrong value", line.role, WHOLE, "slope", slot)
 
     def edge_tangent(self, line: Line, i: int) -> Array | None:
         """d(line) through argument i alone, (directions, entries)."""
@@ -200,8 +217,9 @@ class View:
     def _values(self, opening: Opening, numbers: list[int], effects: Array) -> Iterator[Mistake]:
         program = self.field.program
         right = self.line.number if opening.right < 0 else self.line.args[opening.right]
+        own = self.line.args[self.i]  # its own operand there is a wrong rule, and said as one
         for n in self._fitting(numbers, effects):
-            if n != right:
+            if n not in (right, own):
                 for slot in slots(program, self.line, n):
                     yield self._made("wrong value", "value", (opening.key, slot))
 

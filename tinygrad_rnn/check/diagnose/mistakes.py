@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from ...arraylike import Array
-from .compounds import compounds, of_compound
+from .compounds import Compound, compounds, of_compound, slope_of
 from .movements import of_broadcasting, of_movement
 from .program import Changes, Edge, Line, Program
 from .recording import Place
@@ -37,8 +37,8 @@ class Mistake:
         kind: at an edge "weight", "others" (all else that arrives at its source, times a weight),
             "rule", "value" or "gradient";
             of a whole line "line" (its gradient, times a weight), "exchanged" (its two operands),
-            "blocks" (the parts that it is cut into, in another order) or "overwritten" (slices of
-            it that overlap).
+            "blocks" (the parts that it is cut into, in another order), "overwritten" (slices of it
+            that overlap) or "slope" (that of a known function, of another value).
         what: the weight, the rule's key, (opening, the value's slot), the line's slot, the order.
         steps: "all"; or ("from start", k), ("from end", k); or ("but start", k), ("but end", k).
     """
@@ -112,11 +112,21 @@ class Mistake:
         if self.kind == "overwritten":
             return overwritten(program, line, self.what)
         for compound in known_functions(program):
+            if compound.number == line.number and self.kind == "slope":
+                return self._slope_of_another(program, line, compound)
             if compound.number == line.number:
                 for alternative in of_compound(program, compound):
                     if alternative.key == self.what:
                         return Changes(skips={line.number: (compound.source, alternative.rule)})
         return None
+
+    def _slope_of_another(self, program: Program, line: Line, compound: Compound) -> Changes | None:
+        opening, n = slope_of(compound, line.value.shape), self.what.find(program, line)
+        if opening is None or n is None or np.shape(program.lines[n].value) != line.value.shape:
+            return None
+        value = program.lines[n].value
+        rule = partial(opening.rule, value)
+        return Changes(skips={line.number: (compound.source, rule)})
 
     def _with_value(self, program: Program, line: Line) -> Changes | None:
         key, slot = self.what
@@ -138,6 +148,15 @@ class Mistake:
         line = lines[len(lines) // 2]
         if self.kind in ("line", "exchanged", "blocks", "overwritten"):
             return self._said_of_line(program, line)
+        if self.kind == "slope":
+            n = self.what.find(program, line)
+            used = "another value" if n is None else name_of(program, n, line.t)
+            right = name_of(program, line.number, line.t)
+            name = next(c.name for c in known_functions(program) if c.number == line.number)
+            return (
+                f"the slope of {name} for {right} uses {used}{_step_words(self.what.apart)}, another"
+                f" gate or value, instead of {right} itself"
+            )
         if self.arg == WHOLE:
             return _said_of_compound(program, line, self.what)
         path = edge_text(program, line.number, self.arg)

@@ -13,9 +13,10 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from ...arraylike import Array
 from .case import Case
 from .hypothesis import Gradients, Hypothesis
-from .program import Line, Program
+from .program import Changes, Line, Program
 from .recording import Place
 from .words import formula, name_of, number
 
@@ -36,8 +37,14 @@ def recomputed(case: Case) -> Iterator[Hypothesis]:
                     said = _said(line, i, value, text)
                     for rules_too in (True, False):
                         yield _hypothesis(said, role, i, value, rules_too)
-            elif np.shape(operand) == np.shape(line.value) and _can_be_left_out(line):
+            elif np.shape(operand) == np.shape(line.value) and _can_be_left_out(line, i):
                 source = name_of(program, line.args[i], line.t)
+                others = [name_of(program, k, line.t) for k in line.args if k != line.args[i]]
+                yield _hypothesis(
+                    f"{text} is left out, its value and its rule: {line.op.name}"
+                    f" ({', '.join(others)}) is missing, as a factor that is forgotten",
+                    role, i, None, True,
+                )  # fmt: skip
                 yield _hypothesis(
                     f"{text} is recomputed without {line.op.name} (mask, divisor or root): {source}"
                     " is used instead",
@@ -68,8 +75,12 @@ def _said(line: Line, i: int, value: float, text: str) -> str:
     )
 
 
-def _can_be_left_out(line: Line) -> bool:
-    return line.op is not None and line.op.name not in ("add", "reshape", "assign", "multiply")
+def _can_be_left_out(line: Line, i: int) -> bool:
+    """Not what moves numbers, nor a sum or product with a constant: that is tried by itself."""
+    others = [x for k, x in enumerate(line.operands) if k != i]
+    constant = len(others) == 1 and np.ndim(others[0]) == 0
+    moves = line.op is not None and line.op.name in ("reshape", "assign", "transpose")
+    return not constant and not moves
 
 
 def _hypothesis(
@@ -80,10 +91,15 @@ def _hypothesis(
         if program is None or role not in program.roles:
             return None
         again = _again(program, role, i, value, rules_too)
-        grads = again.of_inputs(again.walk(case.arriving), case.inputs)
+        handed = {(n, i): _itself for n in again.roles[role]} if value is None and rules_too else {}
+        grads = again.of_inputs(again.walk(case.arriving, Changes(handed)), case.inputs)
         return {k: grads[k] for k in case.setting.checked}
 
     return Hypothesis("wrong value", sentence, supposed)
+
+
+def _itself(g: Array) -> Array:
+    return g
 
 
 def _again(program: Program, role: Place, i: int, value: float | None, rules_too: bool) -> Program:

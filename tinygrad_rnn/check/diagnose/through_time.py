@@ -34,21 +34,30 @@ def through_time(case: Case) -> Iterator[Hypothesis]:
     yield by_changes(
         "time table",
         "no gradient is carried from step to step: what a later step sends back to h_{t-1} is"
-        " missing",
-        lambda program: cut(program, lambda t: True),
+        " missing, and each loss reaches its own step only",
+        lambda program: cut(program, lambda t: t > 0),
         case,
     )
     for n in range(2, T):
         yield by_changes(
             "time table",
             f"truncated: the carried gradient is cut every {n} steps, counted from the first",
+            lambda program, n=n: cut(program, lambda t: t > 0 and t % n == 0),
+            case,
+        )
+        yield by_changes(
+            "time table",
+            f"truncated: the carried gradient is cut every {n} steps, counted from the first, and so"
+            " it does not reach the first state",
             lambda program, n=n: cut(program, lambda t: t % n == 0),
             case,
         )
         yield by_changes(
             "time table",
             f"truncated: the carried gradient is cut every {n} steps, counted from the last",
-            lambda program, n=n: cut(program, lambda t: (_last(program) + 1 - t) % n == 0),
+            lambda program, n=n: cut(
+                program, lambda t: t > 0 and (_last(program) + 1 - t) % n == 0
+            ),
             case,
         )
         yield by_changes(
@@ -61,7 +70,7 @@ def through_time(case: Case) -> Iterator[Hypothesis]:
             "time table",
             f"truncated: over the last {n} steps the gradient is carried back, before that it is"
             " cut between all steps",
-            lambda program, n=n: cut(program, lambda t: t <= _last(program) + 1 - n),
+            lambda program, n=n: cut(program, lambda t: 0 < t <= _last(program) + 1 - n),
             case,
         )
 
@@ -99,13 +108,20 @@ def steps_of(program: Program) -> list[int | None]:
 
 
 def crossings(program: Program) -> list[tuple[Edge, int]]:
-    """The edges from one step to the step before, with the later step."""
-    found = []
+    """The edges from one step to the step before, with the later step; at 0 those to what is first.
+
+    The first state is where the first step has what later steps have from the step before.
+    """
+    found, carried = [], set()
     for line in program.backwards:
         for i, source in line.live:
             before = program.lines[source].t
             if line.t is not None and before is not None and before < line.t:
                 found.append(((line.number, i), line.t))
+                carried.add((line.role, i))
+    for line in program.backwards:
+        if line.t == 0:
+            found += [((line.number, i), 0) for i, _ in line.live if (line.role, i) in carried]
     return found
 
 

@@ -17,16 +17,17 @@ Read next: `engine.py`.
 from __future__ import annotations
 
 import html
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from ...arraylike import Array
 from .case import Case
-from .program import Edge, Program, fit
+from .program import Changes, Edge, Program, fit
 from .resize import rounds
+from .through_time import crossings, nothing
 
 KIND = 1e-9  # the largest residual of a mistake of this kind
 CALLS = 2  # random dL/dy of each loss, for more equations
@@ -37,12 +38,15 @@ class TimeTable:
     """Coefficients of (loss at step s, use at step t), (S, T); nan where there is no contribution.
 
     residual: what the table does not explain, relative to your gradient. S is 1 where the result
-    has no steps of its own.
+        has no steps of its own.
+    paths: "" for all of them, or "through c only": the contributions are those over the paths
+        through one of several states that are handed on.
     """
 
     weight: str
     coefficients: Array
     residual: float
+    paths: str = ""
 
     @property
     def explains(self) -> bool:
@@ -51,7 +55,8 @@ class TimeTable:
     @property
     def reading(self) -> str:
         """What the pattern says; empty for one that is not known."""
-        return reading(self.coefficients) if self.explains else ""
+        said = reading(self.coefficients) if self.explains else ""
+        return f"{said}, of the paths {self.paths}" if said and self.paths else said
 
     def rows(self) -> list[list[str]]:
         """The numbers as they are shown."""
@@ -66,6 +71,7 @@ class TimeTable:
         rows = self.rows()
         width = max(len(cell) for row in rows for cell in row) + 1
         head = f"  d{self.weight} by loss (rows) and use (columns), true: 1 everywhere"
+        head += f"; here of the paths {self.paths}" if self.paths else ""
         lines = ["   ".ljust(4) + "".join(cell.rjust(width) for cell in row) for row in rows]
         said = self.reading or "no known pattern"
         if not self.explains:
@@ -84,7 +90,8 @@ class TimeTable:
         said = html.escape(self.reading or f"residual {self.residual:.1g}")
         return (
             f"<figure><figcaption>d{html.escape(self.weight)}: loss at step s (rows), use at step t"
-            f" (columns); 1 is right. {said}</figcaption><table>{''.join(body)}</table></figure>"
+            f" (columns){', paths ' + self.paths if self.paths else ''}; 1 is right."
+            f" {said}</figcaption><table>{''.join(body)}</table></figure>"
         )
 
     def json(self) -> dict[str, Any]:
@@ -93,6 +100,7 @@ class TimeTable:
             "coefficients": [[None if np.isnan(c) else float(c) for c in row]
                              for row in self.coefficients],
             "residual": self.residual,
+            "paths": self.paths,
             "reading": self.reading,
         }  # fmt: skip
 
@@ -108,18 +116,29 @@ def _colour(c: float) -> str:
 
 
 # ---------------------------------------------------------------- the table of a case
-def time_tables(case: Case, among: Sequence[int]) -> list[TimeTable]:
-    """A table for each of these inputs that several steps use."""
-    if case.program is None or rounds(case) < 2:
-        return []
-    found = []
-    for i in among:
-        uses = uses_of(case.program, i)
-        if len(uses) > 1 and len({t for _, t in uses}) > 1:
-            table = _table(case, i, uses)
-            if table is not None:
-                found.append(table)
-    return found
+def time_table(case: Case, i: int | None = None) -> TimeTable | None:
+    """The table of an input that several steps use.
+
+    Args:
+        i: which input; by default the wrong one that multiplies the state of the step before, or
+            else the first wrong one that several steps use.
+    """
+    program = case.program
+    if program is None or rounds(case) < 2:
+        return None
+    found = [(k, uses_of(program, k)) for k in (case.wrong if i is None else [i])]
+    found = [(k, uses) for k, uses in found if len({t for _, t in uses}) > 1]
+    found.sort(key=lambda each: not _meets_the_state(program, each[1]))
+    return _table(case, *found[0]) if found else None
+
+
+def _meets_the_state(program: Program, uses: Sequence[tuple[Edge, int]]) -> bool:
+    """Whether its uses have an operand of the step before."""
+    return any(
+        program.lines[k].t == t - 1
+        for (n, i), t in uses
+        for k in (*program.lines[n].args[:i], *program.lines[n].args[i + 1 :])
+    )
 
 
 def uses_of(program: Program, i: int) -> list[tuple[Edge, int]]:
@@ -141,22 +160,59 @@ def uses_of(program: Program, i: int) -> list[tuple[Edge, int]]:
 
 
 def _table(case: Case, i: int, uses: Sequence[tuple[Edge, int]]) -> TimeTable | None:
-    """Yours for the loss of each step alone, as a sum of true contributions of the uses."""
+    """Over all paths; if that explains nothing, over those through one state only."""
     program = case.program
     assert program is not None
-    steps = sorted({t for _, t in uses})
-    masks = loss_steps(case)
+    asked = _asked(case, i)
+    first = None
+    for word, changes in _paths(program):
+        table = _regressed(case, i, uses, asked, changes)
+        if table is None or table.explains:
+            return table if table is None else replace(table, paths=word)
+        first = first or table
+    return first
+
+
+def _asked(case: Case, i: int) -> list[list[tuple[Array, Array]]]:
+    """For the loss of each step some dL/dy, and what the backward gives for them."""
     rng = np.random.default_rng(9)
+    found = []
+    for mask in loss_steps(case):
+        several = [rng.standard_normal(case.v.size) * mask for _ in range(CALLS)]
+        found.append([(v, np.ravel(case.answer(v)[i])) for v in several])
+    return found
+
+
+def _paths(program: Program) -> Iterator[tuple[str, Changes]]:
+    """All paths; then, where several states are handed on, those through each of them alone."""
+    yield "", Changes()
+    sources: dict[Any, list[Edge]] = {}
+    for (n, i), t in crossings(program):
+        if not t:
+            continue
+        state = program.lines[program.lines[n].args[i]]
+        sources.setdefault((state.role, state.name), []).append((n, i))
+    for key, kept in sources.items() if len(sources) > 1 else ():
+        others = [edge for each in sources.values() if each is not kept for edge in each]
+        yield f"through {key[1] or 'one state'} only", Changes(dict.fromkeys(others, nothing))
+
+
+def _regressed(
+    case: Case,
+    i: int,
+    uses: Sequence[tuple[Edge, int]],
+    asked: Sequence[Sequence[tuple[Array, Array]]],
+    changes: Changes,
+) -> TimeTable | None:
+    """Yours for the loss of each step alone, as a sum of true contributions of the uses."""
+    steps = sorted({t for _, t in uses})
     rows, left, size = [], 0.0, 0.0
-    for mask in masks:
-        columns, yours = [], []
-        for _ in range(CALLS):
-            v = rng.standard_normal(case.v.size) * mask
-            columns.append(_contributions(case, program, v, i, uses, steps))
-            yours.append(np.ravel(case.answer(v)[i]))
-        A, y = np.concatenate(columns, axis=1).T, np.concatenate(yours)
+    for each in asked:
+        columns = [_contributions(case, v, i, uses, steps, changes) for v, _ in each]
+        A, y = np.concatenate(columns, axis=1).T, np.concatenate([g for _, g in each])
         if A.shape[0] != y.size:
             return None
+        size += float(np.sum(y**2))
         there = np.any(A != 0, axis=0)
         row = np.full(len(steps), np.nan)
         if np.any(there):
@@ -165,22 +221,23 @@ def _table(case: Case, i: int, uses: Sequence[tuple[Edge, int]]) -> TimeTable | 
             y = y - A[:, there] @ solved
         rows.append(row)
         left += float(np.sum(y**2))
-        size += float(np.sum(np.concatenate(yours) ** 2))
     residual = float(np.sqrt(left / size)) if size else 0.0
     return TimeTable(case.names[i], np.array(rows), residual)
 
 
 def _contributions(
     case: Case,
-    program: Program,
     v: Array,
     i: int,
     uses: Sequence[tuple[Edge, int]],
     steps: Sequence[int],
+    changes: Changes,
 ) -> Array:
     """(steps, entries): what the uses in each step send to the input."""
+    program = case.program
+    assert program is not None
     edges: dict[Edge, Array] = {}
-    program.walk(case.setting.cotangents(v), edges=edges)
+    program.walk(case.setting.cotangents(v), changes, edges)
     start = program.inputs[i]
     out = np.zeros((len(steps), case.inputs[i].size))
     for edge, t in uses:

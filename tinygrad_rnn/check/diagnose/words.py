@@ -23,7 +23,8 @@ def name_of(program: Program, n: int, seen_from: int | None = None, depth: int =
     line = program.lines[n]
     if line.name is None:
         return formula(program, n, depth)
-    return line.name + _step(line, seen_from)
+    step = _step(line, seen_from)
+    return line.name.removesuffix("_t") + step if step else line.name
 
 
 def _step(line: Line, seen_from: int | None) -> str:

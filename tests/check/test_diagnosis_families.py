@@ -1,0 +1,341 @@
+"""Every claim the diagnosis can make: the mistake is made, and its sentence asked back."""
+
+import diagnosis_nets as nets
+import numpy as np
+import pytest
+
+import tinygrad_rnn as tg
+
+
+def say(pair, *shapes, extra=(), seed=0, positive=False):
+    """The diagnosis of a wrong pair at random inputs."""
+    rng = np.random.default_rng(seed)
+    draw = (lambda s: rng.uniform(0.5, 2, size=s)) if positive else (lambda s: rng.normal(size=s))
+    report = tg.gradcheck(pair, *map(draw, shapes), *extra, seed=seed)
+    assert not report and report.diagnosis is not None
+    return report.diagnosis
+
+
+def expect(diagnosis, family, *words, word="certain"):
+    assert diagnosis.word.startswith(word), diagnosis
+    assert diagnosis.family == family, diagnosis
+    for each in words:
+        assert each in diagnosis.sentence, diagnosis
+
+
+# ---------------------------------------------------------------- contract and shape
+def test_contract():
+    def backward(g, x):
+        g *= 2 * x
+        return g + 0
+
+    expect(say((np.square, backward), (3, 4)), "contract", "incoming gradient in place")
+
+
+@pytest.mark.parametrize(
+    ("db", "shapes", "words"),
+    [
+        (lambda g: 1 * g, [(4, 3), (3,)], ["(4, 3); b is (3,)", "not summed over axis 0"]),
+        (lambda g: g.sum(axis=0), [(4, 3), (1, 3)], ["reshape them to the shape of b"]),
+    ],
+)
+def test_shape(db, shapes, words):
+    pair = (lambda x, b: x + b, lambda g, x, b: (1 * g, db(g)))
+    expect(say(pair, *shapes), "shape", *words)
+
+
+def test_shape_transposed():
+    pair = (lambda x, W: x @ W, lambda g, x, W: (g @ W.T, g.T @ x))
+    expect(say(pair, (2, 3), (3, 5)), "shape", "transposed")
+
+
+# ---------------------------------------------------------------- global
+def mean_loss(y, t):
+    return ((y - t) ** 2).sum() / len(y)
+
+
+def test_a_factor_that_follows_a_size():
+    pair = (mean_loss, lambda g, y, t: (2 * g * (y - t), -2 * g * (y - t)))
+    found = say(pair, (5, 3), (5, 3))
+    expect(found, "global", "5 times too large at N = 5", "a mean over N", word="one of 2")
+    assert "y.shape[0]" in found.sentence and "the division by 5 is forgotten" in str(found)
+
+
+@pytest.mark.parametrize(
+    ("dy", "words"),
+    [
+        (lambda g, x, y: 0 * x, ["dy is zero everywhere"]),
+        (lambda g, x, y: -g * x, ["the sign of dy is wrong"]),
+        (lambda g, x, y: (g * x)[::-1].copy(), ["dy is in reverse order along axis 0"]),
+    ],
+)
+def test_global(dy, words):
+    pair = (lambda x, y: x * y, lambda g, x, y: (g * y, dy(g, x, y)))
+    expect(say(pair, (4, 3), (4, 3)), "global", *words)
+
+
+def test_swapped_with_another_input():
+    pair = (lambda x, y: np.tanh(x) * y, lambda g, x, y: (g * np.tanh(x), g * y / np.cosh(x) ** 2))
+    expect(say(pair, (4, 3), (4, 3)), "global", "dx and dy are swapped")
+
+
+# ---------------------------------------------------------------- cotangent
+def tanh_slope(x):
+    return 1 - np.tanh(x) ** 2
+
+
+@pytest.mark.parametrize(
+    ("backward", "words"),
+    [
+        (lambda g, x: tanh_slope(x), ["ignored", "as if it were 1"]),
+        (lambda g, x: g * g * tanh_slope(x), ["used twice"]),
+        (lambda g, x: np.clip(g, -0.5, 0.5) * tanh_slope(x), ["clipped to [-0.5, 0.5]"]),
+        (lambda g, x: g * tanh_slope(x) + 0.01 * x, ["0.01 times x is added", "weight decay"]),
+        (lambda g, x: np.flip(g, 0) * tanh_slope(x), ["reverse order along axis 0"]),
+    ],
+)
+def test_cotangent(backward, words):
+    expect(say((np.tanh, backward), (3, 4)), "cotangent", *words)
+
+
+def test_one_of_several_outputs_is_dropped():
+    pair = (lambda x: (np.tanh(x), x**3), lambda gs, x: 3 * gs[1] * x**2)
+    expect(say(pair, (3, 4)), "cotangent", "output 0", "is dropped")
+
+
+# ---------------------------------------------------------------- edges
+def lstm_step(x, c, W):
+    f, g = np.split(x @ W, 2, axis=-1)
+    c = nets.sigmoid(f) * c + np.tanh(g)
+    return np.tanh(c) * c
+
+
+def lstm_step_backward(g, x, c, W, through_tanh=1.0, through_c=1.0, blocks=(0, 1)):
+    f, z = np.split(x @ W, 2, axis=-1)
+    s = nets.sigmoid(f)
+    new = s * c + np.tanh(z)
+    dc = through_tanh * g * new * tanh_slope(new) + through_c * g * np.tanh(new)
+    parts = [dc * c * s * (1 - s), dc * tanh_slope(z)]
+    dz = np.concatenate([parts[k] for k in blocks], axis=-1)
+    return dz @ W.T, dc * s, x.T @ dz
+
+
+@pytest.mark.parametrize(
+    ("weight", "words"),
+    [(0, "a path is missing"), (-1, "the sign of a path is wrong"), (2, "a path is counted twice")],
+)
+def test_an_edge(weight, words):
+    def backward(g, x, c, W):
+        return lstm_step_backward(g, x, c, W, through_tanh=weight)
+
+    found = say((lstm_step, backward), (2, 3), (2, 4), (3, 8))
+    expect(found, "edge weight", words, "tanh(c) * c -> tanh(c)")
+    n, i = found.edges[0]
+    line = found.program.lines[n]
+    assert line.op.name == "multiply" and found.program.lines[line.args[i]].op.name == "tanh"
+
+
+def test_one_path_of_several():
+    def forward(x):
+        return np.tanh(x), x**2, np.sin(x)
+
+    found = say((forward, lambda gs, x: gs[2] * np.cos(x)), (3, 4))
+    expect(found, "edge weight", "only the path sin(x) -> x is there", "= for +=")
+
+
+def test_overlapping_slices():
+    def backward(g, x):
+        dx = np.zeros_like(x)
+        dx[1:] = g
+        dx[:-1] = -g
+        return dx
+
+    found = say((lambda x: x[1:] - x[:-1], backward), (5, 3))
+    expect(found, "edge weight", "overlap", "= for +=")
+
+
+# ---------------------------------------------------------------- local rules
+def through(slope):
+    """tanh(x W) with another slope of tanh, a function of (z, y)."""
+
+    def backward(g, x, W):
+        z = x @ W
+        dz = g * slope(z, np.tanh(z))
+        return dz @ W.T, x.T @ dz
+
+    return lambda x, W: np.tanh(x @ W), backward
+
+
+@pytest.mark.parametrize(
+    ("slope", "words"),
+    [
+        (lambda z, y: 1.0, ["the derivative of tanh is forgotten"]),
+        (lambda z, y: 1 - z * z, ["built from its input"]),
+        (lambda z, y: 1 - np.tanh(y) ** 2, ["its own output", "applied twice"]),
+        (lambda z, y: (1 - y * y) ** 2, ["a factor too many"]),
+        (lambda z, y: 1 / (1 - y * y), ["divided by the derivative of tanh"]),
+        (lambda z, y: 1 - y, ["the square is forgotten"]),
+    ],
+)
+def test_a_slope(slope, words):
+    expect(say(through(slope), (3, 4), (4, 2)), "local rule", *words)
+
+
+def test_another_activations_slope():
+    found = say(through(lambda z, y: y * (1 - y)), (3, 4), (4, 2))
+    expect(found, "local rule", "the derivative of sigmoid", "stands for that of tanh")
+
+
+def test_a_function_of_several_lines_is_recognised():
+    pair = (nets.sigmoid, lambda g, x: g * (1 - nets.sigmoid(x) ** 2))
+    expect(say(pair, (3, 4)), "local rule", "the derivative of tanh", "that of sigmoid")
+
+
+def softmax(x):
+    e = np.exp(x - x.max(axis=-1, keepdims=True))
+    return e / e.sum(axis=-1, keepdims=True)
+
+
+def test_the_diagonal_of_a_softmax():
+    pair = (softmax, lambda g, x: g * softmax(x) * (1 - softmax(x)))
+    expect(say(pair, (3, 4)), "local rule", "the diagonal of its Jacobian only")
+
+
+def test_an_operand_that_is_not_transposed():
+    pair = (lambda x, W: x @ W, lambda g, x, W: (g @ W, x.T @ g))
+    expect(say(pair, (3, 4), (4, 4)), "local rule", "W is not transposed in x @ W")
+
+
+def test_a_factor_is_forgotten():
+    pair = (lambda x, y: np.exp(x * y), lambda g, x, y: (g * np.exp(x * y), g * np.exp(x * y) * x))
+    expect(say(pair, (3, 4), (3, 4)), "local rule", "the factor y is missing", "gradient of x")
+
+
+# ---------------------------------------------------------------- values
+def test_another_value():
+    def backward(g, x, W):
+        y = np.tanh(x @ W)
+        dz = g * (1 - y * y)
+        return dz @ W.T, y.T @ dz
+
+    found = say((lambda x, W: np.tanh(x @ W), backward), (3, 4), (4, 4))
+    expect(found, "wrong value", "the gradient of W in x @ W uses tanh(x @ W)", "multiplied x")
+
+
+def test_the_neighbouring_step():
+    found = say(nets.pair(nets.rnn, nets.rnn_backward, "h_t"), *nets.RNN_SHAPES)
+    expect(found, "wrong value", "the gradient of U", "uses h_t", "the matrix multiplied h_{t-1}")
+
+
+def test_a_value_computed_again_without_its_constant():
+    def forward(x):
+        return x / np.sqrt((x * x).mean(axis=-1, keepdims=True) + 1e-3)
+
+    def backward(g, x):
+        s = np.sqrt((x * x).mean(axis=-1, keepdims=True))
+        return g / s - x * (g * x).mean(axis=-1, keepdims=True) / s**3
+
+    expect(say((forward, backward), (3, 4)), "wrong value", "the constant 0.001", "is forgotten")
+
+
+# ---------------------------------------------------------------- everywhere
+def test_blocks_in_another_order():
+    def backward(g, x, c, W):
+        return lstm_step_backward(g, x, c, W, blocks=(1, 0))
+
+    found = say((lstm_step, backward), (2, 3), (2, 4), (3, 8))
+    expect(found, "everywhere", "joined in another order, g, f")
+
+
+def test_the_same_wrong_slope_wherever_it_occurs():
+    def backward(g, x, y):
+        a, b = nets.sigmoid(x), nets.sigmoid(y)
+        return g * b * (1 - a), g * a * (1 - b)
+
+    pair = (lambda x, y: nets.sigmoid(x) * nets.sigmoid(y), backward)
+    found = say(pair, (3, 4), (3, 4))
+    words = "wherever sigmoid occurs", "the factor y of the slope"
+    expect(found, "everywhere", *words, word="one of")
+    assert found.k == 1 + len(found.alternatives) == int(found.word.split()[-1])
+
+
+# ---------------------------------------------------------------- time
+@pytest.mark.parametrize(
+    ("mistake", "family", "words"),
+    [
+        ("identity", "time table", ["no gradient is carried from step to step"]),
+        ("doubled", "edge weight", ["counted twice", "h_{t-1} @ U -> h_{t-1}"]),
+        ("column", "edge weight", ["missing", "-> U", "in every step but the first"]),
+    ],
+)
+def test_steps(mistake, family, words):
+    pair = nets.pair(nets.rnn, nets.rnn_backward, mistake)
+    expect(say(pair, *nets.RNN_SHAPES), family, *words)
+
+
+@pytest.mark.parametrize(
+    ("mistake", "family", "words"),
+    [
+        ("path", "edge weight", ["a path is missing", "-> tanh(c_t)"]),
+        ("tanh of tanh", "local rule", ["as if tanh were applied twice"]),
+        ("blocks", "everywhere", ["joined in another order, i_t, f_t, o_t, g_t"]),
+        ("c without f", "local rule", ["the factor f_t is missing"]),
+        ("h is not carried", "edge weight", ["a path is missing: h_{t-1} @ U -> h_{t-1}"]),
+    ],
+)
+def test_an_lstm(mistake, family, words):
+    pair = nets.pair(nets.lstm, nets.lstm_backward, mistake)
+    expect(say(pair, *nets.LSTM_SHAPES), family, *words)
+
+
+# ---------------------------------------------------------------- pairs, likely, unknown
+def test_two_mistakes():
+    def backward(g, x, b):
+        y = np.tanh(x + b)
+        return g * (1 - np.tanh(y) ** 2), (g * (1 - y * y)).mean(axis=0)
+
+    found = say((lambda x, b: np.tanh(x + b), backward), (4, 3), (3,))
+    expect(found, "pairs", "two mistakes", "db is", "applied twice", word="likely")
+
+
+def test_two_paths_are_missing():
+    def forward(x):
+        d = x - x.mean(axis=-1, keepdims=True)
+        return d / np.sqrt((d * d).mean(axis=-1, keepdims=True) + 1e-5)
+
+    def backward(g, x):
+        d = x - x.mean(axis=-1, keepdims=True)
+        return g / np.sqrt((d * d).mean(axis=-1, keepdims=True) + 1e-5)
+
+    found = say((forward, backward), (3, 5))
+    assert found.family == "pairs" and found.word in ("likely", "one of 2"), found
+    assert "mean(x)" in found.sentence and "sqrt" in found.sentence
+
+
+def test_float32_is_likely():
+    def backward(g, x):
+        return (g.astype("f") * np.cos(x.astype("f"))).astype(float)
+
+    expect(say((np.sin, backward), (3, 4)), "local rule", "float32", word="likely")
+
+
+def test_unknown_says_where_and_nothing_more():
+    def backward(g, x, y):
+        dx = g * y
+        dx[1] += np.sin(7 * x[1]) * g[1] * y[1] ** 3
+        return dx, g * x
+
+    found = say((lambda x, y: x * y, backward), (4, 3), (4, 3))
+    assert found.word == "unknown" and found.k == 0 and not found.alternatives
+    assert "dx (rows 1)" in found.sentence and "right: dy" in found.sentence
+
+
+def test_nothing_is_certain_of_a_forward_that_cannot_be_recorded():
+    def forward(x):
+        return np.array([float(x[0]) ** 2, float(x[1])])
+
+    report = tg.gradcheck((forward, lambda g, x: g * [x[1], 1.0]), [0.5, 0.25])
+    assert not report and report.diagnosis.word == "unknown"
+    assert report.diagnosis.unrecorded == "float() or .item() of a value"
+    with pytest.raises(ValueError, match="could not be recorded"):
+        report.draw()
