@@ -1,6 +1,10 @@
 """The bank of wrong gradients: right ones are right, wrong ones are wrong, and all are found."""
 
 import copy
+import re
+import subprocess
+import sys
+from pathlib import Path
 
 import bank
 import numpy as np
@@ -83,3 +87,24 @@ def test_a_sample_is_rejected(function):
 def test_every_mistake_is_rejected_whatever_the_seed(mistake):
     for seed in SEEDS:
         assert rejected(mistake, seed) or not differs(mistake, seed), seed
+
+
+ROOT = Path(__file__).parents[2]
+
+
+def printed(*command):
+    done = subprocess.run(
+        [sys.executable, *command], cwd=ROOT, capture_output=True, text=True, timeout=300
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@pytest.mark.slow
+def test_the_tables_are_printed():
+    table = printed("-m", "tests.bank", "--name", "softmax: diagonal only")
+    assert "| softmax: diagonal only | local rule | direction |" in table
+    assert "found: 1 of 1" in table
+    options = "--limit", "5", "--seeds", "1", "--only", "tinygrad_rnn"
+    tools = printed("tests/benchmarks/checkers.py", *options)
+    assert re.search(r"\| tinygrad_rnn \| 5 of 5 \| 5 \| 0 of 5 \| 0 of \d+ \|", tools)
