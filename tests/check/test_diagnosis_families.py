@@ -264,7 +264,7 @@ def test_the_same_wrong_slope_wherever_it_occurs():
     ("mistake", "family", "words"),
     [
         ("identity", "time table", ["no gradient is carried from step to step"]),
-        ("doubled", "edge weight", ["counted twice", "h_{t-1} @ U -> h_{t-1}"]),
+        ("doubled", "time table", ["carried back from step to step is counted twice"]),
         ("column", "edge weight", ["missing", "-> U", "in every step but the first"]),
     ],
 )

@@ -165,8 +165,7 @@ class Program:
             if g is None:
                 continue
             if n in others:
-                edge, weight = others[n]
-                g = found[n] = weight * g + (1 - weight) * kept.get(edge, np.zeros(()))
+                g = found[n] = _all_but(g, others[n], kept)
             if n in skips:
                 source, rule = skips[n]
                 _add(found, source, fit(rule(g), self.lines[source].value.shape))
@@ -183,6 +182,10 @@ class Program:
                 if source in others and others[source][0] == (n, i):
                     kept[n, i] = c
                 _add(found, source, c)
+        for n, each in others.items():
+            g = found[n]
+            if g is not None and self.lines[n].op is None:
+                found[n] = _all_but(g, each, kept)
         return found
 
     def pull(self, line: Line, i: int, g: Array) -> Any:
@@ -245,6 +248,12 @@ class Program:
                 moved[line.number] = value
                 found[line.number] = value.imag / H
         return found
+
+
+def _all_but(g: Array, edge: tuple[Edge, float], kept: Mapping[Edge, Array]) -> Array:
+    """All that arrives times a weight, but for what came over one edge."""
+    own = kept.get(edge[0], np.zeros(()))
+    return np.asarray(edge[1] * (g - own) + own)
 
 
 def _add(found: Gradients, n: int, c: Array) -> None:

@@ -38,6 +38,7 @@ def through_time(case: Case) -> Iterator[Hypothesis]:
         lambda program: cut(program, lambda t: t > 0),
         case,
     )
+    yield from _weights(case)
     for n in range(2, T):
         yield by_changes(
             "time table",
@@ -82,6 +83,62 @@ def through_time(case: Case) -> Iterator[Hypothesis]:
             lambda program, k=k: stopped(program, k),
             case,
         )
+
+
+def _weights(case: Case) -> Iterator[Hypothesis]:
+    """What is carried back counted twice, or with the wrong sign; of all states, or of one."""
+    program = case.program
+    assert program is not None
+    states = {program.lines[k].role: program.lines[k].name for k in _states(program)}
+    for weight, said in ((2.0, "counted twice"), (-1.0, "subtracted: its sign is wrong")):
+        for role, name in ([(None, "")] if len(states) < 2 else []) + list(states.items()):
+            what = f"to {name}_{{t-1}}" if name else "from step to step"
+            sentence = f"the gradient that is carried back {what} is {said}"
+            yield by_changes(
+                "time table",
+                sentence,
+                lambda there, weight=weight, role=role: carried(there, weight, role),
+                case,
+            )
+            yield _with_the_last(sentence, weight, role)
+        if len(states) > 1:
+            yield by_changes(
+                "time table",
+                f"all that is carried back from step to step is {said}",
+                lambda there, weight=weight: carried(there, weight, None),
+                case,
+            )
+
+
+def _states(program: Program) -> list[int]:
+    return [program.lines[n].args[i] for (n, i), t in crossings(program) if t]
+
+
+def carried(program: Program, weight: float, role: object) -> Changes | None:
+    """What goes from a step to a state of the step before, times a weight."""
+    rules: dict[Edge, Rule] = {}
+    for (n, i), t in crossings(program):
+        line = program.lines[n]
+        if t and role in (None, program.lines[line.args[i]].role):
+            rules[n, i] = lambda g, line=line, i=i: weight * np.asarray(program.pull(line, i, g))
+    return Changes(rules) if rules else None
+
+
+def _with_the_last(sentence: str, weight: float, role: object) -> Hypothesis:
+    """The same, where the last state is a result of the forward: its gradient is carried, too."""
+
+    def supposed(case: Case) -> dict[int, Array] | None:
+        program = case.program
+        changes = None if program is None else carried(program, weight, role)
+        if program is None or changes is None:
+            return None
+        ends = [n is not None and program.lines[n].role == role for n in program.outputs]
+        if not any(ends):
+            return None
+        gs = [weight * g if end else g for g, end in zip(case.arriving, ends, strict=True)]
+        return case.supposed(changes, gs)
+
+    return Hypothesis("time table", f"{sentence}, and that of the last one", supposed)
 
 
 def other_cuts(case: Case) -> Iterator[Hypothesis]:
