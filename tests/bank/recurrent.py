@@ -184,7 +184,7 @@ end.flagged("walked forward in time", GLOBAL, ["revers|order|forward|time|direct
 end.flagged("the first state at every step", VALUE, ["Wh", uses("h0") + "|(first|initial) state"])
 end.flagged("clipped at every step", COTANGENT, ["clip|linear|bounded"])
 end.flagged(
-    "only the last step", TIME, ["last|only|one step|carry|truncat", "step|time|carr|truncat"]
+    "only the last step", TIME, ["last|only|one step|carr|truncat", "step|time|carr|truncat"]
 )
 
 

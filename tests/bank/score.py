@@ -14,7 +14,7 @@ import re
 import statistics
 from collections.abc import Iterable
 from dataclasses import dataclass
-from time import perf_counter
+from time import process_time
 
 import tinygrad_rnn as tg
 
@@ -31,7 +31,7 @@ class Row:
         stage: where the check failed it; "passed", "undecided" or "raises" if it did not.
         word: how sure the diagnosis is; "-" where there is none.
         sentence, others: what it says, and what else it could be.
-        seconds: of the check with its diagnosis, and without.
+        seconds: of the processor, for the check with its diagnosis, and without.
     """
 
     mistake: Mistake
@@ -67,14 +67,14 @@ class Row:
 def examine(mistake: Mistake, seed: int = 0) -> Row:
     """Check the wrong backward once, and write down what was said."""
     inputs = mistake.inputs(seed)
-    start = perf_counter()
+    start = process_time()
     try:
         report = tg.gradcheck(mistake.pair, *inputs, seed=seed, cases=mistake.cases(seed))
     except Exception as error:  # a check that breaks has found nothing; the table goes on
-        return Row(mistake, "raises", "-", repr(error), (), (perf_counter() - start, 0.0))
-    middle = perf_counter()
+        return Row(mistake, "raises", "-", repr(error), (), (process_time() - start, 0.0))
+    middle = process_time()
     tg.gradcheck(mistake.pair, *inputs, seed=seed, diagnose=False)
-    seconds = middle - start, perf_counter() - middle
+    seconds = middle - start, process_time() - middle
     diagnosis = report.diagnosis
     stage = "passed" if report else report.stage or "undecided"
     if diagnosis is None:
