@@ -111,6 +111,19 @@ def test_shares_of_different_operations_are_added_up_apart():
     close(w.grad, 4 + h.T @ np.ones((1, 3)))
 
 
+def test_shares_with_different_metadata_are_added_up_apart():
+    times = tg.primitive(lambda *gs, items, k: k * np.sum(gs, axis=0), name="times")
+
+    def scaled(k):
+        return tg.primitive(lambda x: k * x, name=f"times {k}").gradients(
+            lambda g, out, x: graph.Share(times, (g,), None, {"k": k})
+        )
+
+    x, seed = leaf(A), normal((3,), 7)
+    (scaled(2)(x) + scaled(3)(x) + scaled(2)(x)).backward(seed)
+    close(x.grad, 7 * seed)
+
+
 @pytest.mark.parametrize("shape", [(), (2,), (3, 1), (1, 1, 2), (4, 3, 2)])
 def test_a_gradient_that_no_broadcasting_could_have_made_is_named(shape):
     op = tg.primitive(lambda x: x * 1.0, name="odd").gradients(lambda g, out, x: np.ones(shape))
