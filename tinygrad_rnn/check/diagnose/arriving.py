@@ -5,6 +5,9 @@ They need nothing but the true gradient for another dL/dy.
 Read next: `time_table.py`.
 """
 
+# mypy: disable-error-code=misc
+# (a lambda that binds a loop variable by a default has no inferred type)
+
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
@@ -102,7 +105,7 @@ def _of_steps(k: int, g: Array, which: str) -> Iterator[Hypothesis]:
         ):
             yield by_cotangents(
                 f"{which} is {phrase}",
-                lambda gs, f=f: _with(gs, k, np.full(gs[k].shape, f(gs[k]))),  # type: ignore[operator]
+                lambda gs, f=f: _with(gs, k, np.full(gs[k].shape, f(gs[k]))),
             )
 
 
@@ -133,7 +136,7 @@ def nonlinear(cases: Sequence[Case]) -> Iterator[Hypothesis]:
         ("the incoming gradient loses its sign: |g| is used for g", np.abs),
         ("only the sign of the incoming gradient g is used", np.sign),
     ):
-        yield by_cotangents(phrase, lambda gs, f=f: [f(g) for g in gs])  # type: ignore[operator]
+        yield by_cotangents(phrase, lambda gs, f=f: [f(g) for g in gs])
     for bound in BOUNDS:
         yield by_cotangents(
             f"the incoming gradient g is clipped to [-{bound:g}, {bound:g}]",

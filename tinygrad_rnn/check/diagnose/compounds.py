@@ -7,9 +7,13 @@ whole: "softmax: the diagonal only".
 Read next: `field.py`.
 """
 
+# mypy: disable-error-code=misc
+# (a lambda that binds a loop variable by a default has no inferred type)
+
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -66,7 +70,8 @@ def _recognised(x: Array, y: Array) -> tuple[str, int | None, Callable[[Array], 
         if _equal(f(x), y):
             by_input = KNOWN[name].by_input
             assert by_input is not None
-            return name, None, lambda g, slope=by_input(x): g * slope  # type: ignore[misc]
+            slope = by_input(x)
+            return name, None, partial(np.multiply, slope)
     for axis in range(-x.ndim, 0):
         if x.shape[axis] > 1:
             s = softmax(x, axis)
@@ -74,17 +79,13 @@ def _recognised(x: Array, y: Array) -> tuple[str, int | None, Callable[[Array], 
                 return (
                     "softmax",
                     axis,
-                    lambda g, k=axis, s=s: (  # type: ignore[misc]
-                        s * (g - (g * s).sum(axis=k, keepdims=True))
-                    ),
+                    lambda g, k=axis, s=s: s * (g - (g * s).sum(axis=k, keepdims=True)),
                 )
             if _equal(np.log(s), y):
                 return (
                     "log-softmax",
                     axis,
-                    lambda g, k=axis, s=s: (  # type: ignore[misc]
-                        g - s * g.sum(axis=k, keepdims=True)
-                    ),
+                    lambda g, k=axis, s=s: g - s * g.sum(axis=k, keepdims=True),
                 )
     return None
 
@@ -216,7 +217,8 @@ def _of_log_softmax(x: Array, y: Array, made: Compound) -> Iterator[Alternative]
          " sum is forgotten: not normalised",
          lambda g: g - np.exp(x) * total(g)),
         ("shifted, not normalised", "log-softmax: exp(x - max) stands for the softmax s,"
-         " the division by the sum is forgotten: not normalised", lambda g: g - np.exp(x - x.max(axis=made.axis, keepdims=True)) * total(g)),
+         " the division by the sum is forgotten: not normalised",
+         lambda g: g - np.exp(x - x.max(axis=made.axis, keepdims=True)) * total(g)),
     ):  # fmt: skip
         yield Alternative(f"log-softmax: {key}", f"{phrase}: {right}", rule)
     for axis in range(-y.ndim, 0):

@@ -83,8 +83,8 @@ class Diagnosis:
                 "the forward could not be recorded as a graph, so there is nothing to draw:"
                 f" {self.unrecorded or 'its gradient was not compared'}"
             )
-        options = {"hide": (), "show": ("shape",), "max_nodes": 2000} | options
-        drawing = draw(self.program.graph, **options)
+        everything: dict[str, Any] = {"hide": (), "show": ("shape",), "max_nodes": 2000}
+        drawing = draw(self.program.graph, **everything | options)
         drawing.source = reddened(drawing.source, self.edges)
         return drawing
 

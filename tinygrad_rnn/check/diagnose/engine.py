@@ -18,6 +18,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
+from typing import Any
 
 from .arriving import arriving, nonlinear
 from .case import Case
@@ -193,7 +194,7 @@ class Engine:
         """The paths whose absence, sign or repetition explains most of the difference."""
         program = case.program
         assert program is not None
-        shares = []
+        shares: list[tuple[float, int, Mistake]] = []
         for weight in (0, -1, 2):
             for role, numbers in program.roles.items():
                 line = program.lines[numbers[0]]
@@ -207,7 +208,7 @@ class Engine:
     def _pair(self, one: Mistake, other: Mistake) -> Hypothesis:
         def made(program: Program) -> Changes | None:
             a, b = one.changes(program), other.changes(program)
-            return None if a is None or b is None else a | b
+            return None if a is None or b is None else a.and_also(b)
 
         program = self.first.program
         assert program is not None
@@ -255,11 +256,11 @@ def _both(a: Hypothesis, b: Hypothesis) -> Hypothesis:
     return Hypothesis("pairs", sentence, a.supposed, (*a.edges, *b.edges), about)
 
 
-def _when(steps: object) -> str:
+def _when(steps: Any) -> str:
     """In which of the steps."""
     if steps == "all":
         return ""
-    end, k = steps  # type: ignore[misc]
+    end, k = steps
     side, inside = end.split()[1], end.startswith("from")
     which = (
         ("the first step" if k == 0 else f"step t = {k}")

@@ -5,6 +5,9 @@ A helper that is wrong is wrong wherever it is called.
 Read next: `recomputed.py`.
 """
 
+# mypy: disable-error-code=misc
+# (a lambda that binds a loop variable by a default has no inferred type)
+
 from __future__ import annotations
 
 import itertools
@@ -59,7 +62,7 @@ def _of_blocks(case: Case, program: Program) -> Iterator[Hypothesis]:
 def _reordered(program: Program, order: tuple[int, ...]) -> Changes | None:
     total = Changes()
     for line in program.lines:
-        total = total | (reordered(program, line, order) or Changes())
+        total = total.and_also(reordered(program, line, order) or Changes())
     return total if total.rules else None
 
 

@@ -18,7 +18,7 @@ from ...arraylike import Array
 from .case import Case
 from .compounds import Compound, of_compound, slope_of
 from .mistakes import WHOLE, Mistake, alternatives, known_functions, parts_of, slots
-from .program import H, Changes, Edge, Gradients, Line, Program, fit
+from .program import Changes, Edge, Gradients, H, Line, fit
 from .values import Opening, Values, openings, same
 
 DIRECTIONS = 3
@@ -270,7 +270,7 @@ def _size(off: Array, base: Array) -> float:
 def _stacked(rows: list[list[Array | None]]) -> list[Array | None]:
     """For each line its tangents, (directions, entries)."""
     return [
-        None if any(t is None for t in each) else np.array([np.ravel(t) for t in each])  # type: ignore[arg-type]
+        None if any(t is None for t in each) else np.array([np.ravel(t) for t in each])
         for each in zip(*rows, strict=True)
     ]
 

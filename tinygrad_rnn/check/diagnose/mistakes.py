@@ -7,6 +7,9 @@ into words.
 Read next: `field.py`.
 """
 
+# mypy: disable-error-code=misc
+# (a lambda that binds a loop variable by a default has no inferred type)
+
 from __future__ import annotations
 
 from collections.abc import Iterator
@@ -78,7 +81,7 @@ class Mistake:
         for line in self.lines(program):
             change = self._change(program, line)
             if change is not None:
-                total, made = total | change, True
+                total, made = total.and_also(change), True
         return total if made else None
 
     def _change(self, program: Program, line: Line) -> Changes | None:
@@ -154,8 +157,8 @@ class Mistake:
             right = name_of(program, line.number, line.t)
             name = next(c.name for c in known_functions(program) if c.number == line.number)
             return (
-                f"the slope of {name} for {right} uses {used}{_step_words(self.what.apart)}, another"
-                f" gate or value, instead of {right} itself"
+                f"the slope of {name} for {right} uses {used}{_step_words(self.what.apart)}:"
+                f" another gate or value, instead of {right} itself"
             )
         if self.arg == WHOLE:
             return _said_of_compound(program, line, self.what)
@@ -220,8 +223,7 @@ class Mistake:
         return int(
             self.kind == "gradient"
             or " of x" in str(self.what)
-            or str(self.what)[-4:] in ("relu", "moid", "tanh")
-            and ": " in str(self.what)
+            or (str(self.what)[-4:] in ("relu", "moid", "tanh") and ": " in str(self.what))
         )
 
     def _said_of_gradient(self, program: Program, line: Line, path: str) -> str:
@@ -335,12 +337,11 @@ def reordered(program: Program, line: Line, order: tuple[int, ...]) -> Changes |
     parts = parts_of(program, line)
     if len(parts) != len(order):
         return None
+    places = [program.lines[parts[order.index(k)]] for k in range(len(parts))]
     return Changes(
         {
-            (parts[k], 0): lambda g, place=program.lines[parts[order.index(k)]]: program.pull(
-                place, 0, g
-            )
-            for k in range(len(parts))
+            (part, 0): lambda g, place=place: program.pull(place, 0, g)
+            for part, place in zip(parts, places, strict=True)
         }
     )
 

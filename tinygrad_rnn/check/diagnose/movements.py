@@ -3,6 +3,9 @@
 Read next: `values.py`.
 """
 
+# mypy: disable-error-code=misc
+# (a lambda that binds a loop variable by a default has no inferred type)
+
 from __future__ import annotations
 
 import itertools
@@ -500,7 +503,7 @@ def _of_joined(program: Program, line: Line, i: int) -> Iterator[Alternative]:
                 f"{op.name}: part {k}",
                 f"it gets part {k} of the gradient, another's, not part {i}: the parts are swapped,"
                 f" in another order, in {text}",
-                lambda g, k=k: op.backward(g, *line.operands, **line.attrs)[k],  # type: ignore[misc]
+                lambda g, k=k: op.backward(g, *line.operands, **line.attrs)[k],
                 "everywhere",
             )
 

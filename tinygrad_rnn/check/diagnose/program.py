@@ -48,8 +48,14 @@ class Changes(NamedTuple):
     borrowed: Mapping[Edge, int] = {}
     others: Mapping[int, tuple[Edge, float]] = {}
 
-    def __or__(self, other: Changes) -> Changes:  # type: ignore[override]
-        return Changes(*({**mine, **theirs} for mine, theirs in zip(self, other, strict=True)))
+    def and_also(self, other: Changes) -> Changes:
+        """Both; where they meet, the other's."""
+        return Changes(
+            {**self.rules, **other.rules},
+            {**self.skips, **other.skips},
+            {**self.borrowed, **other.borrowed},
+            {**self.others, **other.others},
+        )
 
 
 class Line:
@@ -90,13 +96,14 @@ class Program:
     def __init__(self, recording: Recording, like: Program | None = None) -> None:
         ys = [y for y in recording.outputs if isinstance(y, Tensor)]
         self.graph = Graph(*ys)
-        self.loop = loop_of(recording) if like is None else like.loop
+        self.loop: int | None = loop_of(recording) if like is None else like.loop
         self.lines = [self._line(node) for node in self.graph.nodes]
         self._name_constants(recording)
-        known = frozenset() if like is None else like.repeating
-        results = [node.tensor for node in self.graph.nodes if node.op is not None]
+        repeated: frozenset[Place] = frozenset() if like is None else like.repeating
+        made = [node.tensor for node in self.graph.nodes if node.op is not None]
+        results = [tensor for tensor in made if tensor is not None]
         for tensor, (role, t) in zip(
-            results, roles(recording, results, self.loop, known), strict=True
+            results, roles(recording, results, self.loop, repeated), strict=True
         ):
             line = self.lines[self.graph.number(tensor)]
             line.role, line.t = role, t
@@ -112,7 +119,9 @@ class Program:
         self.roles: dict[Place, list[int]] = {}
         for line in self.lines:
             self.roles.setdefault(line.role, []).append(line.number)
-        self.repeating = frozenset(line.role for line in self.lines if line.t is not None)
+        self.repeating: frozenset[Place] = frozenset(
+            line.role for line in self.lines if line.t is not None
+        )
         self.uses: list[list[Edge]] = [[] for _ in self.lines]
         for line in self.lines:
             for i, source in enumerate(line.args):
@@ -156,9 +165,9 @@ class Program:
         rules, skips, borrowed, others = changes or Changes()
         kept: dict[Edge, Array] = {}
         found: Gradients = [None] * len(self.lines)
-        for n, g in zip(self.outputs, cotangents, strict=True):
-            if n is not None:
-                found[n] = g if found[n] is None else found[n] + g
+        for end, seed in zip(self.outputs, cotangents, strict=True):
+            if end is not None:
+                _add(found, end, seed)
         for line in self.backwards:
             n = line.number
             g = found[n]
@@ -183,9 +192,9 @@ class Program:
                     kept[n, i] = c
                 _add(found, source, c)
         for n, each in others.items():
-            g = found[n]
-            if g is not None and self.lines[n].op is None:
-                found[n] = _all_but(g, each, kept)
+            whole = found[n]
+            if whole is not None and self.lines[n].op is None:
+                found[n] = _all_but(whole, each, kept)
         return found
 
     def pull(self, line: Line, i: int, g: Array) -> Any:

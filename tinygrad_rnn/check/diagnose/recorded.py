@@ -176,7 +176,7 @@ class Recorded:
     def __float__(self) -> float:
         raise Unrecordable("float() or .item() of a value")
 
-    __int__ = __index__ = __float__  # type: ignore[assignment]
+    __int__ = __index__ = __float__
 
     def __array__(self, dtype: Any = None, copy: Any = None) -> Array:
         raise Unrecordable("a value is written into a plain array, or converted to one")
@@ -245,7 +245,7 @@ class Recorded:
         if method == "at":
             return self._add_at(ufunc, *inputs)
         if method == "reduce" and ufunc in _REDUCTIONS:
-            f = _REDUCTIONS[ufunc]
+            f = _reduction(ufunc)
             kwargs.setdefault("axis", 0)
         elif method != "__call__":
             raise Unrecordable(f"np.{ufunc.__name__}.{method}")
@@ -308,7 +308,16 @@ class Recorded:
 
 _VALUES = {"argmax", "argmin", "argsort", "any", "all", "nonzero", "tolist", "strides", "flags",
            "itemsize", "nbytes"}  # fmt: skip
-_REDUCTIONS = {np.add: np.sum, np.multiply: np.prod, np.maximum: np.max, np.minimum: np.min}
+_REDUCTIONS: dict[np.ufunc, Callable[..., Any]] = {
+    np.add: np.sum,
+    np.multiply: np.prod,
+    np.maximum: np.max,
+    np.minimum: np.min,
+}
+
+
+def _reduction(ufunc: np.ufunc) -> Callable[..., Any]:
+    return _REDUCTIONS[ufunc]
 
 
 def _method(x: Tensor, name: str, *args: Any, **kwargs: Any) -> Any:

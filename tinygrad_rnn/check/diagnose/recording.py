@@ -19,7 +19,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ...arraylike import Array
 from ...modes import Step, enable_grad
 from ...tensor import Tensor
 from ..setting import Setting
@@ -179,9 +178,9 @@ def _name_variables(frame: FrameType, parameters: bool) -> None:
     code = frame.f_code
     arguments = () if parameters else code.co_varnames[: code.co_argcount]
     for name, value in frame.f_locals.items():
-        if isinstance(value, Recorded) and value.tensor.name is None:
-            if not name.startswith((".", "_")) and name not in arguments:
-                value.tensor.name = name
+        unnamed = isinstance(value, Recorded) and value.tensor.name is None
+        if unnamed and not name.startswith((".", "_")) and name not in arguments:
+            value.tensor.name = name
 
 
 def _name(xs: Sequence[Any], names: Sequence[str]) -> None:

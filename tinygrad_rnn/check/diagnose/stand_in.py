@@ -92,14 +92,11 @@ class Rebinding:
         if depth > 3:
             return f
         around = self._globals(f.__globals__)
-        made = types.FunctionType(f.__code__, around, f.__name__, f.__defaults__)
-        made.__kwdefaults__ = f.__kwdefaults__
-        self.functions[id(f)] = made
+        made = _like(f, around, f.__closure__)
+        self.functions[id(f)] = made  # before its cells: a function may hold itself
         if f.__closure__:
             cells = tuple(self._cell(cell, depth) for cell in f.__closure__)
-            again = types.FunctionType(f.__code__, around, f.__name__, f.__defaults__, cells)
-            again.__kwdefaults__ = f.__kwdefaults__
-            self.functions[id(f)] = made = again
+            self.functions[id(f)] = made = _like(f, around, cells)
         return made
 
     def _globals(self, given: dict[str, Any]) -> dict[str, Any]:
@@ -124,6 +121,12 @@ class Rebinding:
             return cell
         rebound = self(inside, depth + 1) if callable(inside) or inside is np else inside
         return cell if rebound is inside else types.CellType(rebound)
+
+
+def _like(f: types.FunctionType, around: dict[str, Any], cells: Any) -> types.FunctionType:
+    made = types.FunctionType(f.__code__, around, f.__name__, f.__defaults__, cells)
+    made.__kwdefaults__ = f.__kwdefaults__
+    return made
 
 
 def _is_library(names: dict[str, Any]) -> bool:

@@ -3,6 +3,9 @@
 Read next: `time_table.py`.
 """
 
+# mypy: disable-error-code=misc
+# (a lambda that binds a loop variable by a default has no inferred type)
+
 from __future__ import annotations
 
 import itertools
@@ -48,8 +51,8 @@ def through_time(case: Case) -> Iterator[Hypothesis]:
         )
         yield by_changes(
             "time table",
-            f"truncated: the carried gradient is cut every {n} steps, counted from the first, and so"
-            " it does not reach the first state",
+            f"truncated: the carried gradient is cut every {n} steps, counted from the first, and"
+            " so it does not reach the first state",
             lambda program, n=n: cut(program, lambda t: t % n == 0),
             case,
         )
@@ -146,7 +149,7 @@ def other_cuts(case: Case) -> Iterator[Hypothesis]:
     T = rounds(case)
     for size in (1, 2) if T <= MOST else (1,):
         for chosen in itertools.combinations(range(1, T), size):
-            places = " and ".join(f"{t} and {t - 1}" for t in chosen)
+            places = " and ".join(f"{step} and {step - 1}" for step in chosen)
             yield by_changes(
                 "time table",
                 f"the gradient is not carried back between steps {places}: it is cut there",

@@ -6,6 +6,9 @@ needs no recorded forward.
 Read next: `arriving.py`.
 """
 
+# mypy: disable-error-code=misc
+# (a lambda that binds a loop variable by a default has no inferred type)
+
 from __future__ import annotations
 
 import itertools
@@ -204,8 +207,8 @@ def _others(first: Case, among: Sequence[int]) -> Iterator[Hypothesis]:
             lambda case: case.true | {i: case.true[j], j: case.true[i]},
         )
     if len(among) == 1:
+        i = among[0]
         for j in checked:
-            i = among[0]
             if i != j:
                 yield Hypothesis(
                     "global",

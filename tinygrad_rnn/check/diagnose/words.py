@@ -79,7 +79,7 @@ def _mean_of(program: Program, line: Line) -> int | None:
 
 
 def _inside(text: str) -> str:
-    simple = " " not in text or text.endswith((")", "]")) and "(" in text.partition(" ")[0]
+    simple = " " not in text or (text.endswith((")", "]")) and "(" in text.partition(" ")[0])
     return text if simple else f"({text})"
 
 

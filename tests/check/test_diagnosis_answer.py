@@ -1,0 +1,139 @@
+"""What a diagnosis holds and how it shows itself: words, JSON, HTML, red edges; and its cost."""
+
+import json
+import re
+import time
+
+import numpy as np
+import pytest
+
+import tinygrad_rnn as tg
+from tinygrad_rnn.check.diagnose.case import Case
+from tinygrad_rnn.check.diagnose.resize import further, redrawn, short
+from tinygrad_rnn.check.setting import Setting
+from tinygrad_rnn.check.subject import subject_of
+
+import diagnosis_nets as nets  # isort: skip
+
+X = np.array([[0.5, -1.0, 2.0], [1.5, 0.25, -0.75]])
+WRONG = (lambda x, y: np.tanh(x) * y, lambda g, x, y: (g * y, g * np.tanh(x)))
+
+
+def test_a_right_gradient_has_no_diagnosis():
+    right = (lambda x, y: x * y, lambda g, x, y: (g * y, g * x))
+    report = tg.gradcheck(right, X, X)
+    assert report and report.diagnosis is None and json.loads(report.json())["diagnosis"] is None
+    with pytest.raises(ValueError, match="nothing is wrong"):
+        report.draw()
+
+
+def test_it_can_be_left_out():
+    assert tg.gradcheck(WRONG, X, X + 1, diagnose=False).diagnosis is None
+
+
+def test_the_learners_code_is_called_and_never_read():
+    """Whatever the backward is, as long as it can be called."""
+
+    class Backward:
+        def __call__(self, g, x):
+            return 1 * g
+
+    assert tg.gradcheck((lambda x: np.tanh(x), Backward()), X).diagnosis.word == "certain"
+
+
+def test_text_json_and_html_say_the_same():
+    report = tg.gradcheck(WRONG, X, X + 1)
+    found = report.diagnosis
+    assert found.word == "certain" and f"  certain: {found.sentence}" in str(report)
+    data = json.loads(report.json())
+    assert data["diagnosis"]["sentence"] == found.sentence and data["diagnosis"]["cases"] == 3
+    assert [r["verdict"] for r in data["results"]] == ["wrong", "right"] and not data["right"]
+    assert data["results"][0]["ratio"] == pytest.approx(report["x"].worst_values[2])
+    assert "the derivative of tanh is forgotten" in report._repr_html_()
+
+
+def test_the_smallest_failing_case_comes_first():
+    lines = str(tg.gradcheck(WRONG, X, X + 1)).splitlines()
+    assert lines[3].startswith("  x: smallest failing case: d y[")
+    assert lines[4].startswith("  certain: ")
+
+
+def test_the_drawing_has_the_wrong_edges_in_red():
+    report = tg.gradcheck(WRONG, X, X + 1)
+    ((n, i),) = report.diagnosis.edges
+    red = [line for line in report.draw().source.split("\n") if 'color="#CF222E"' in line]
+    assert len(red) == 1 and re.search(f"to-n{n} argument-{i}", red[0])
+
+
+def test_cases_are_used_where_they_are_given():
+    seen = []
+
+    def forward(x):
+        seen.append(x.shape)
+        return np.tanh(x)
+
+    def cases(k):
+        return (np.random.default_rng(k).normal(size=(7 + k, 2)),)
+
+    report = tg.gradcheck((forward, lambda g, x: g * (1 - x * x)), X, cases=cases)
+    assert report.diagnosis.word == "certain" and {(7, 2), (8, 2)} <= set(seen)
+
+
+def test_a_tensor_function_with_a_wrong_rule():
+    op = tg.primitive(lambda x: np.tanh(x), name="mine").gradients(lambda g, out, x: g * (1 - out))
+    report = tg.gradcheck(
+        lambda x, W: op(x @ W).sum(axis=0), X, np.ones((3, 2)) * [[0.1], [0.2], [0.3]]
+    )
+    assert report.stage == "direction" and report.diagnosis is not None
+    assert report.diagnosis.word != "certain" or "tanh" in report.diagnosis.sentence
+
+
+# ---------------------------------------------------------------- cases
+def case(forward, backward, *inputs):
+    names = [f"x{k}" for k in range(len(inputs))]
+    floating = [i for i, x in enumerate(inputs) if np.asarray(x).dtype.kind == "f"]
+    there = Setting(subject_of((forward, backward)), list(inputs), names, floating)
+    return Case(there, np.random.default_rng(0))
+
+
+def test_further_cases_have_other_shapes_and_are_wrong_too():
+    first = case(*nets.pair(nets.lstm, nets.lstm_backward, "path"), *nets.normal(*nets.LSTM_SHAPES))
+    others = further(first, None)
+    shapes = [[x.shape for x in each.inputs] for each in (first, *others)]
+    assert len(others) == 2 and shapes[0] != shapes[1] != shapes[2] != shapes[0]
+    for each in shapes:  # four gates stay four gates
+        assert each[3][1] == 4 * each[1][1]
+    assert all(each.wrong for each in others)
+
+
+def test_sizes_that_the_backward_fixes_stay():
+    first = case(lambda x: x * x, lambda g, x: g * x * np.ones((2, 3)), X)
+    assert [each.inputs[0].shape for each in further(first, None)] == [(2, 3), (2, 3)]
+
+
+@pytest.mark.parametrize("sizes", ["distinct", "equal"])
+def test_a_short_run_has_one_step(sizes):
+    shapes = nets.RNN_SHAPES if sizes == "distinct" else [(4, 4, 4), (4, 4), (4, 4), (4, 4)]
+    first = case(*nets.pair(nets.rnn, nets.rnn_backward, "h_t"), *nets.normal(*shapes))
+    one = short(first, 1)
+    assert one is not None and one.inputs[0].shape == (1, *shapes[0][1:])
+    assert [x.shape for x in one.inputs[1:]] == [tuple(s) for s in shapes[1:]]
+
+
+def test_new_values_have_the_character_of_the_old():
+    rng = np.random.default_rng(0)
+    assert set(redrawn(np.array([0.0, 1.0, 1.0]), (50,), rng)) == {0.0, 1.0}
+    assert np.all(redrawn(np.array([0.5, 2.0]), (50,), rng) >= 0.5)
+    rows = redrawn(np.array([[0.25, 0.75]]), (5, 3), rng)
+    assert np.allclose(rows.sum(axis=1), 1)
+    assert set(redrawn(np.array([2, 5]), (50,), rng).tolist()) == {2, 5}
+    assert redrawn(3, (), rng) == 3
+
+
+def test_a_diagnosis_is_quick():
+    """About 10 ms; the bar is 50 ms in the mean. Measured as work, the machine may be busy."""
+    pair = nets.pair(nets.rnn, nets.rnn_backward, "h_t")
+    inputs = nets.normal(*nets.RNN_SHAPES)
+    start = time.process_time()
+    tg.gradcheck(pair, *inputs)
+    assert time.process_time() - start < 1.0
