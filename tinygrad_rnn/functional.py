@@ -169,7 +169,9 @@ def flip(x: Any, axis: Axis = None) -> Any:
     """x with the order reversed along one, several or all axes."""
     axes = normalize_axis_tuple(range(np.ndim(raw(x))) if axis is None else axis, np.ndim(raw(x)))
     back = slice(None, None, -1)
-    return getitem(x, index=tuple(back if k in axes else slice(None) for k in range(np.ndim(raw(x)))))
+    return getitem(
+        x, index=tuple(back if k in axes else slice(None) for k in range(np.ndim(raw(x))))
+    )
 
 
 @function
@@ -181,9 +183,13 @@ def pad(x: Any, pad_width: Any, mode: str = "constant", *, constant_values: floa
     """
     if mode != "constant":
         raise ValueError(f"pad records mode='constant' only; given {mode!r}: index x instead")
-    border = np.pad(np.zeros(np.shape(raw(x)), raw(x).dtype), pad_width, constant_values=constant_values)
+    border = np.pad(
+        np.zeros(np.shape(raw(x)), raw(x).dtype), pad_width, constant_values=constant_values
+    )
     pairs = np.broadcast_to(pad_width, (np.ndim(raw(x)), 2))
-    inside = tuple(slice(int(a), int(a) + n) for (a, _), n in zip(pairs, np.shape(raw(x)), strict=True))
+    inside = tuple(
+        slice(int(a), int(a) + n) for (a, _), n in zip(pairs, np.shape(raw(x)), strict=True)
+    )
     padded = scatter(x, items=(inside,), shape=border.shape)
     return padded + border if constant_values else padded
 
@@ -281,6 +287,7 @@ def log_softmax(x: Any, axis: int = -1) -> Any:
     About the largest score is taken off first, as a constant: the result does not depend on it.
     """
     x = x if isinstance(x, Tensor) else np.asarray(x)
+    x = x * 1.0 if x.dtype.kind in "biu" else x
     below = x - whole_max(x, axis=axis)
     return below - logsumexp(below, axis=axis, keepdims=True)
 
@@ -316,7 +323,11 @@ def cross_entropy(
     if np.ndim(raw(logits)) == 0:
         raise ValueError("logits have at least one axis, that of the classes; this is one number")
     if np.ndim(raw(logits)) == 1:  # one position: a batch of one
-        rows = reshape(target, shape=(1, -1)) if np.ndim(raw(target)) else np.asarray(raw(target))[None]
+        rows = (
+            reshape(target, shape=(1, -1))
+            if np.ndim(raw(target))
+            else np.asarray(raw(target))[None]
+        )
         batch = (reshape(logits, shape=(1, -1)), rows)
         losses = cross_entropy(*batch, ignore_index=ignore_index, reduction=reduction)
         return reshape(losses, shape=()) if reduction == "none" else losses
@@ -326,7 +337,8 @@ def cross_entropy(
     if np.asarray(raw(target)).dtype.kind in "fc":
         if np.shape(raw(target)) != shape:
             raise ValueError(
-                f"probabilities as targets have the logits' shape {shape}; these {np.shape(raw(target))}"
+                f"probabilities as targets have the logits' shape {shape};"
+                f" these {np.shape(raw(target))}"
             )
         return _reduce(-sum_over(scores * target, axis=axis), reduction)
     classes = _integers(target, "cross_entropy")
@@ -371,8 +383,9 @@ def _comparable(output: Any, target: Any, what: str) -> Any:
     """The target, whole numbers in the output's precision; refused if its shape differs."""
     if np.shape(raw(output)) != np.shape(raw(target)):
         raise ValueError(
-            f"{what} has shape {np.shape(raw(output))} and the target {np.shape(raw(target))}: they would"
-            " broadcast and compare the wrong pairs; reshape one of them"
+            f"{what} has shape {np.shape(raw(output))} and the target"
+            f" {np.shape(raw(target))}: they would broadcast and compare"
+            " the wrong pairs; reshape one of them"
         )
     whole = np.asarray(raw(target)).dtype.kind in "biu"
     return np.asarray(raw(target)).astype(np.asarray(raw(output)).dtype) if whole else target

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from .arraylike import raw
-from .guards import demand_finite_gradient, refuse_changed
+from .guards import demand_finite_gradient, demand_rules, refuse_changed
 from .modes import differentiating, enable_grad, mode, uncollected
 from .tensor import Node, Primitive, Tensor
 
@@ -111,6 +111,8 @@ def _chain_rule(
         if x.changed > index:
             refuse_changed(out, node)
         if x._requires_grad and (leading is None or x in leading):
+            if pulls[i] is None:  # requires_grad was set after the forward pass
+                demand_rules(node.op.name, pulls, node.inputs)
             c = pulls[i](g, value, *inputs, **attrs)
             if type(c) is not Share:
                 c = _fit(c, x, node, i)

@@ -71,9 +71,8 @@ def demand_finite(data: Any, what: str, node: Any, operands: Mapping[str, Any]) 
 
 def demand_finite_gradient(c: Any, node: Any, i: int, g: Any) -> None:
     """The same for what a rule gave for input i."""
-    if type(c) is np.ndarray:
-        what = f"the gradient of {node.op.name} for input {i}"
-        demand_finite(c, what, node, {"g": g} | numbered(node.values))
+    what = f"the gradient of {node.op.name} for input {i}"
+    demand_finite(np.asarray(raw(c)), what, node, {"g": raw(g)} | numbered(node.values))
 
 
 # ---------------------------------------------------------------- arrays that changed

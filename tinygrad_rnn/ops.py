@@ -22,7 +22,7 @@ from typing import Any
 
 import numpy as np
 
-from .arraylike import FUNCTIONS, Axis, raw
+from .arraylike import FUNCTIONS, Axis
 from .einsum import contracted  # noqa: F401 - one of the primitives
 from .graph import Share
 from .tensor import PRIMITIVES, Primitive, primitive
@@ -72,13 +72,13 @@ def between(x, *, min=None, max=None):
 
 @primitive(constant=True)
 def sign(x):
-    """-1, 0 or 1."""
+    """-1, 0 or 1, by the real part."""
     return np.sign(x.real)
 
 
 @primitive(constant=True)
 def whole_max(x, *, axis=None):
-    """The largest entry along an axis (which is kept), rounded down; 0 where it is infinite."""
+    """The largest entry along an axis (which is kept), rounded down; 0 where it is not finite."""
     top = np.floor(np.max(x.real, axis=axis, keepdims=True, initial=-np.inf))
     return np.where(np.isfinite(top), top, 0).astype(top.dtype)
 
@@ -140,7 +140,7 @@ def relu(x):
     return np.maximum(x, 0)
 
 
-relu.gradients(lambda g, out, x: g * greater(out, 0))
+relu.gradients(lambda g, out, x: where(greater(out, 0), g, 0))
 
 
 @primitive(name="clip")
@@ -152,7 +152,7 @@ def clipped(x, *, min=None, max=None):
     return clipped
 
 
-clipped.gradients(lambda g, out, x, min=None, max=None: g * between(x, min=min, max=max))
+clipped.gradients(lambda g, out, x, min=None, max=None: where(between(x, min=min, max=max), g, 0))
 
 
 def _share(g: Any, x: Any, y: Any, out: Any) -> Any:
@@ -281,7 +281,7 @@ def prod(x, *, axis=None, keepdims=False):
 
 def _prod_gradient(g: Any, out: Any, x: Any, axis: Axis = None, keepdims: bool = False) -> Any:
     g, total = _kept(g, x, axis, keepdims), _kept(out, x, axis, keepdims)
-    if np.all(raw(x) != 0):
+    if type(x) is np.ndarray and np.all(x != 0):  # what is recorded has to hold at zeros too
         return g * total / x
     return g * _product_of_others(x, axis)
 

@@ -247,7 +247,7 @@ class Primitive:
     A rule is `rule(g, out, *inputs, **attrs)`: `g` is dL/d(out), and the result dL/d(this input),
     in any shape that broadcasting could have made of the input's (the walk sums it back). Rules see
     plain arrays in `backward()` and Tensors under `create_graph=True`, so they use operators,
-    array methods and primitives only; masks and indices come from `raw(x)`.
+    array methods and primitives only: a mask is `greater(x, y)`, `equal(x, y)`, ..., not `x > y`.
 
     >>> cube = Primitive(lambda x: x**3, name="cube").gradients(lambda g, out, x: 3 * g * x * x)
     >>> x = Tensor(2.0, requires_grad=True)
@@ -395,7 +395,7 @@ def primitive(
         rules: one per input, if they are given at once and not with `.gradients(...)`.
         name: default: the function's.
         backward: instead of rules, one hand-written `backward(g, *inputs, **attrs)` that returns
-            one gradient per input (a single array for a single input).
+            one gradient per input (a single array for a single input). It must not write into g.
         constant: piecewise constant, as a comparison: it has no rules, and stops gradients.
 
     >>> @primitive

@@ -155,3 +155,19 @@ def test_texts_need_no_program(call, tmp_path, monkeypatch, name):
 def test_pictures(call, tmp_path, name):
     assert call("mine.py:build", "--out", name)[0] == 0
     assert (tmp_path / (name if "." in name else "o.svg")).stat().st_size > 500
+
+
+@has_dot
+def test_a_page_to_step_through(call, tmp_path):
+    out = tmp_path / "page.html"
+    status, *_ = call("mine.py:build", "--out", str(out), "--numeric", "--theme", "dark")
+    assert status == 0 and "<html" in out.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [(["mine.py:two"], "one output, and there are 2"), (["--theme", "print"], "light or dark")],
+)
+def test_a_page_that_cannot_be_made(call, tmp_path, words, message):
+    status, _, error = call(*words, "--out", str(tmp_path / "page.html"))
+    assert status == 2 and message in error and not (tmp_path / "page.html").exists()

@@ -17,6 +17,7 @@ from ..draw import Drawing, DrawingError, draw
 from ..draw.contract import MOVEMENTS
 from ..draw.drawing import check_format
 from ..draw.options import CHOICES, SHOWN
+from ..draw.page import Page, step_through
 from ..modes import scope
 from ..program import Graph
 from ..tensor import Tensor
@@ -70,8 +71,10 @@ def add_arguments(sub: argparse.ArgumentParser, number: Callable[[str], int]) ->
         "--out",
         metavar="FILE",
         default="unrolled.svg",
-        help=".svg .png .pdf .gv .mmd .md (default: unrolled.svg)",
+        help=".svg .png .pdf .gv .mmd .md; .html: a page to step through (default: unrolled.svg)",
     )
+    sub.add_argument("--numeric", action="store_true", help="page: numeric gradients beside ours")
+    sub.add_argument("--predict", action="store_true", help="page: ask before a gradient is shown")
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -79,12 +82,17 @@ def run(arguments: argparse.Namespace) -> int:
     path = Path(arguments.out)
     if not path.name:
         raise ValueError("--out needs a file name, such as unrolled.svg")
-    check_format(path.suffix or ".svg")
+    is_page = path.suffix.lower() == ".html"
+    if not is_page:
+        check_format(path.suffix or ".svg")
     graph = _graph(arguments)
     show = _words(arguments.show)
     try:
         if arguments.listing:
             print(graph.listing(show))
+            return 0
+        if is_page:
+            print(f"  {_page(graph, arguments).save(path)}")
             return 0
         drawing = _drawing(graph, show, arguments)
         written = drawing.render(path, timeout=arguments.timeout)
@@ -94,6 +102,21 @@ def run(arguments: argparse.Namespace) -> int:
         raise ValueError(str(error)) from error
     print(f"{drawing.caption}\n  {written}" if drawing.caption else f"  {written}")
     return 0
+
+
+def _page(graph: Graph, arguments: argparse.Namespace) -> Page:
+    if len(graph.outputs) != 1:
+        raise ValueError(f"a page steps back from one output, and there are {len(graph.outputs)}")
+    if arguments.theme == "print":
+        raise ValueError("a page is light or dark: choose one of them with --theme")
+    return step_through(
+        graph.outputs[0],
+        numeric=arguments.numeric,
+        predict=arguments.predict,
+        theme=arguments.theme,
+        rankdir=arguments.rankdir,
+        max_nodes=arguments.max_nodes,
+    )
 
 
 def _drawing(graph: Graph, show: tuple[str, ...], arguments: argparse.Namespace) -> Drawing:
