@@ -113,6 +113,7 @@ def test_unknown_values_are_named(call, words):
 def test_every_option_of_draw_is_a_flag(call):
     _, out, _ = call("--help")
     for name in inspect.signature(draw).parameters:
+        name = "only" if name == "steps" else name  # --steps is how many the built-in cell runs
         if name not in ("outputs", "seed"):  # dL/d(output) is an array
             assert f"--{name.replace('_', '-')} " in out.replace("\n", " "), name
 
@@ -171,3 +172,18 @@ def test_a_page_to_step_through(call, tmp_path):
 def test_a_page_that_cannot_be_made(call, tmp_path, words, message):
     status, _, error = call(*words, "--out", str(tmp_path / "page.html"))
     assert status == 2 and message in error and not (tmp_path / "page.html").exists()
+
+
+def test_long_loops_fold_and_roll(call, tmp_path):
+    def drawn(*words):
+        code, out, err = call("--cell", "rnn", "--steps", "12", *words, "--out", "o.gv")
+        assert (code, err) == (0, "")
+        return (tmp_path / "o.gv").read_text(encoding="utf-8").count("subgraph")
+
+    folded, rolled, whole = drawn(), drawn("--rolled"), drawn("--fold", "none")
+    assert rolled < folded < whole
+    assert folded < drawn("--fold", "4") < whole
+    assert drawn("--only", "1,6,7") < whole
+    for words in (["--fold", "x"], ["--only", "1,b"]):
+        code, _, err = call("--cell", "rnn", *words)
+        assert code == 2 and words[0] in err

@@ -60,6 +60,17 @@ def add_arguments(sub: argparse.ArgumentParser, number: Callable[[str], int]) ->
     sub.add_argument("--depth", type=number, help="modules as boxes, from this depth of names on")
     sub.add_argument("--focus", metavar="FROM,TO", help="names: the ways from x2 to loss: x2,loss")
     sub.add_argument("--legend", action="store_true", help="explain the forms")
+    sub.add_argument("--rolled", action="store_true", help="one step for all steps of a loop")
+    sub.add_argument(
+        "--fold",
+        metavar="K",
+        type=_fold,
+        default="auto",
+        help="draw the first and last K steps of a loop; none: all (default: 2 in long loops)",
+    )
+    sub.add_argument(
+        "--only", metavar="T,T", type=_times, help="the time steps to draw, as 1,2,50; others fold"
+    )
     sub.add_argument(
         "--max-nodes", type=number, default=400, help="refuse to draw more (default: 400)"
     )
@@ -127,9 +138,20 @@ def _drawing(graph: Graph, show: tuple[str, ...], arguments: argparse.Namespace)
         depth=arguments.depth,
         focus=None if arguments.focus is None else _words(arguments.focus),
         legend=arguments.legend,
+        rolled=arguments.rolled,
+        fold=arguments.fold,
+        steps=arguments.only,
         max_nodes=arguments.max_nodes,
         **{name: getattr(arguments, name) for name in CHOICES},
     )
+
+
+def _fold(text: str) -> str | int | None:
+    return None if text == "none" else text if text == "auto" else int(text)
+
+
+def _times(text: str) -> list[int]:
+    return [int(t) for t in text.split(",")]
 
 
 def _words(text: str) -> tuple[str, ...]:
