@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from .arraylike import raw
-from .guards import demand_finite_gradient, demand_rules, refuse_changed
+from .guards import demand_finite_gradient, demand_rules, refuse_changed, refuse_shape, seed_of
 from .modes import differentiating, enable_grad, mode, uncollected
 from .tensor import Node, Primitive, Tensor
 
@@ -175,48 +175,16 @@ def _fit(c: Any, x: Tensor, node: Node, i: int) -> Any:
     if type(c) is np.ndarray and c.shape == data.shape and c.dtype == data.dtype:
         return c
     if c is None:
-        raise ValueError(f"the gradient rule of {node.op.name} for input {i} returned None")
+        refuse_shape("None", x, node, i)
     if not isinstance(c, Tensor):
         c = np.asarray(c)
     if c.shape != data.shape:
         lead = c.ndim - data.ndim
-        if lead < 0 or any(
-            n not in (m, 1) for n, m in zip(data.shape, c.shape[lead:], strict=True)
-        ):
-            raise ValueError(
-                f"the gradient rule of {node.op.name} for input {i} returned shape {c.shape}, and"
-                f" {x.label} has shape {x.shape}: return that shape, or one that it broadcasts to"
-            )
+        if lead < 0 or any(n not in (m, 1) for n, m in zip(data.shape, c.shape[lead:])):
+            refuse_shape(c.shape, x, node, i)
         stretched = [lead + k for k, n in enumerate(data.shape) if n != c.shape[lead + k]]
         c = c.sum(axis=(*range(lead), *stretched)).reshape(data.shape)
     return _as_dtype(c, x)
-
-
-def seed_of(output: Tensor, grad: ArrayLike | Tensor | None) -> Any:
-    """dL/d(output) to start from: `grad`, or 1 for a single number."""
-    if not isinstance(output, Tensor):
-        raise TypeError(f"a gradient starts at a Tensor; this is a {type(output).__name__}")
-    if not output._requires_grad:
-        raise RuntimeError(
-            f"{output.label} needs no gradient: nothing that it was made of has"
-            " requires_grad=True, or it was made inside no_grad() or detached"
-        )
-    if grad is None:
-        if output.size != 1:
-            raise RuntimeError(
-                f"{output.label} has {output.size} entries: sum it to a single number first, or"
-                " pass the gradient that arrives at it, an array of its shape"
-            )
-        return np.ones(output.shape, output.dtype)
-    seed = grad if isinstance(grad, Tensor) else np.asarray(grad)
-    if seed.shape != output.shape:
-        raise ValueError(
-            f"the gradient passed in has shape {seed.shape}, and {output.label} has shape"
-            f" {output.shape}: dL/d(output) has the output's shape"
-        )
-    if seed.dtype != output.dtype and seed.dtype.kind != "c":
-        seed = seed.astype(output.dtype)
-    return seed
 
 
 @uncollected()

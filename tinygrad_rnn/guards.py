@@ -19,6 +19,38 @@ from .arraylike import Array, Arraylike, raw
 _NUMBERS = "biufc"
 
 
+# ---------------------------------------------------------------- what a Tensor holds
+def demand_numbers(array: Array) -> None:
+    """Raise for words and objects."""
+    if array.dtype.kind not in _NUMBERS:
+        raise TypeError(
+            f"a Tensor holds numbers; this is an array of dtype {array.dtype}. Convert it first"
+            " (words: see tinygrad_rnn.data; tensors: tg.stack or tg.concatenate)"
+        )
+
+
+def demand_like(array: Array, x: Any) -> None:
+    """Raise if new data are of another shape, or of a kind that x cannot hold."""
+    if array.shape != x.shape:
+        raise ValueError(
+            f"{x.label} has shape {x.shape}, and its new data {array.shape}:"
+            " give data of the same shape, or make a new Tensor"
+        )
+    if array.dtype.kind not in ("fc" if x._requires_grad else _NUMBERS):
+        raise TypeError(f"the data of {x.label} cannot become {array.dtype}")
+
+
+def demand_switchable(x: Any, value: bool) -> None:
+    """Raise if `requires_grad` of x cannot become `value`."""
+    if value and x.dtype.kind not in "fc":
+        raise TypeError(
+            f"requires_grad needs floating data, and this is {x.dtype}: only functions of"
+            " real numbers have derivatives. Write 1.0 for 1, or pass dtype=float"
+        )
+    if not value and x.node is not None and x._requires_grad:
+        raise ValueError(f"{x.label} is a result: cut it off with .detach() instead")
+
+
 # ---------------------------------------------------------------- operands
 def is_plain(x: Any) -> bool:
     """Whether an operand that is no Tensor is a number or an array of numbers."""
@@ -50,6 +82,43 @@ def demand_rules(name: str, rules: Sequence[Any], inputs: Sequence[Any]) -> None
 
 def numbered(inputs: Sequence[Any]) -> dict[str, Any]:
     return {f"input {i}": x for i, x in enumerate(inputs)}
+
+
+# ---------------------------------------------------------------- gradients
+def seed_of(output: Any, grad: Any) -> Any:
+    """dL/d(output) to start from: `grad`, or 1 for a single number."""
+    if not isinstance(output, Arraylike):
+        raise TypeError(f"a gradient starts at a Tensor; this is a {type(output).__name__}")
+    if not output._requires_grad:
+        raise RuntimeError(
+            f"{output.label} needs no gradient: nothing that it was made of has"
+            " requires_grad=True, or it was made inside no_grad() or detached"
+        )
+    if grad is None:
+        if output.size != 1:
+            raise RuntimeError(
+                f"{output.label} has {output.size} entries: sum it to a single number first, or"
+                " pass the gradient that arrives at it, an array of its shape"
+            )
+        return np.ones(output.shape, output.dtype)
+    seed = grad if isinstance(grad, Arraylike) else np.asarray(grad)
+    if seed.shape != output.shape:
+        raise ValueError(
+            f"the gradient passed in has shape {seed.shape}, and {output.label} has shape"
+            f" {output.shape}: dL/d(output) has the output's shape"
+        )
+    if seed.dtype != output.dtype and seed.dtype.kind != "c":
+        seed = seed.astype(output.dtype)
+    return seed
+
+
+def refuse_shape(given: Any, x: Any, node: Any, i: int) -> None:
+    """Raise for a contribution that no broadcasting could have made of x's shape."""
+    what = given if given == "None" else f"shape {given}"
+    raise ValueError(
+        f"the gradient rule of {node.op.name} for input {i} returned {what}, and"
+        f" {x.label} has shape {x.shape}: return that shape, or one that it broadcasts to"
+    )
 
 
 # ---------------------------------------------------------------- nan and infinity: detect_anomaly

@@ -21,7 +21,17 @@ import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 
 from .arraylike import Array, Arraylike, raw
-from .guards import demand_finite, demand_rules, fingerprints, is_plain, numbered, plain_operand
+from .guards import (
+    demand_finite,
+    demand_like,
+    demand_numbers,
+    demand_rules,
+    demand_switchable,
+    fingerprints,
+    is_plain,
+    numbered,
+    plain_operand,
+)  # fmt: skip
 from .modes import Step, mode
 
 
@@ -110,11 +120,7 @@ class Tensor(Arraylike):
         if isinstance(data, Tensor):
             raise TypeError("this is a Tensor already: use it as it is, or write data.detach()")
         array = np.array(data, dtype=dtype)
-        if array.dtype.kind not in "biufc":
-            raise TypeError(
-                f"a Tensor holds numbers; this is an array of dtype {array.dtype}. Convert it first"
-                " (words: see tinygrad_rnn.data; tensors: tg.stack or tg.concatenate)"
-            )
+        demand_numbers(array)
         self._data = array
         self.grad = None
         self.node = None
@@ -133,13 +139,7 @@ class Tensor(Arraylike):
     @data.setter
     def data(self, value: ArrayLike) -> None:
         array = np.asarray(raw(value))
-        if array.shape != self._data.shape:
-            raise ValueError(
-                f"{self.label} has shape {self.shape}, and its new data {array.shape}:"
-                " give data of the same shape, or make a new Tensor"
-            )
-        if array.dtype.kind not in ("fc" if self._requires_grad else "biufc"):
-            raise TypeError(f"the data of {self.label} cannot become {array.dtype}")
+        demand_like(array, self)
         self._data = array
         self.changed = next(_clock)
 
@@ -150,13 +150,7 @@ class Tensor(Arraylike):
 
     @requires_grad.setter
     def requires_grad(self, value: bool) -> None:
-        if value and self._data.dtype.kind not in "fc":
-            raise TypeError(
-                f"requires_grad needs floating data, and this is {self.dtype}: only functions of"
-                " real numbers have derivatives. Write 1.0 for 1, or pass dtype=float"
-            )
-        if not value and self.node is not None and self._requires_grad:
-            raise ValueError(f"{self.label} is a result: cut it off with .detach() instead")
+        demand_switchable(self, value)
         if value and not self._requires_grad:
             self.node = None  # a leaf from here on: it forgets the constants that it was made of
         self._requires_grad = bool(value)
