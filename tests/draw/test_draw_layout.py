@@ -28,8 +28,15 @@ def positions(drawing) -> dict[str, tuple[float, float]]:
 @pytest.mark.parametrize("rankdir", ["LR", "TB"])
 @pytest.mark.parametrize("name", STEPPED)
 def test_belts_are_straight_and_steps_stand_in_order(name, rankdir, show):
-    """Entries, exits, spines and states of one lane have one height; time runs forward."""
+    """Entries, exits, spines and states of one lane have one height; states run forward, and those
+    of a reverse direction the other way."""
     drawing = draw(GRAPHS[name](), rankdir=rankdir, show=show)
+    turned = {
+        lane
+        for box in re.findall(r"layer0_reverse: t = .*?\n}\n", drawing.source, re.DOTALL)
+        for lane in re.findall(r'group="([^"]*)"', box)
+    }
+    assert ("directions" in name) == bool(turned)
     where = positions(drawing)
     across, along = (1, 0) if rankdir == "LR" else (0, 1)
     lanes: dict[str, list[str]] = {}
@@ -39,7 +46,7 @@ def test_belts_are_straight_and_steps_stand_in_order(name, rankdir, show):
     for lane, stations in lanes.items():
         heights = [where[node][across] for node in stations]
         assert max(heights) - min(heights) < 0.02, lane
-        sign = 1 if rankdir == "LR" else -1
+        sign = (1 if rankdir == "LR" else -1) * (-1 if lane in turned else 1)
         entries = [where[node][along] * sign for node in stations if node.startswith("in_")]
         assert entries == sorted(entries)
 

@@ -53,6 +53,11 @@ TARGETS = {  # the golden set: file name, what is drawn, how
     "vanishing_focus": (GRAPHS["vanishing"], {"focus": ("x2", "loss"), "show": ()}),
     "truncated": (GRAPHS["truncated"], {"show": ("grad",)}),
     "slope": (GRAPHS["slope"], {}),
+    "lstm100_folded": (lambda: cell("LSTMCell", 100), {"show": ()}),
+    "lstm100_rolled": (lambda: cell("LSTMCell", 100), {"show": (), "rolled": True}),
+    "rnn24_rolled_sparkline": (lambda: cell("RNNCell", 24), {"show": ("grad",), "rolled": True}),
+    "two_layers": (lambda: layer("LSTM", num_layers=2), {"show": ()}),
+    "both_directions": (lambda: layer("LSTM", bidirectional=True), {"show": ()}),
     "modules": (GRAPHS["character model"], {"depth": 2}),
 }
 

@@ -8,7 +8,7 @@ Read next: `mermaid.py`.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
 from ..program.lines import PREVIOUS
@@ -21,7 +21,7 @@ from .nodes import Nodes, dot_name
 from .plan import Plan
 from .references import Edge, Handover, Reference
 from .states import Belt
-from .steps import TimeStep, titles
+from .steps import TimeStep, titles, turned
 from .theme import Theme
 
 # The last one is for browsers without the others. The WebAssembly build knows the widths of single
@@ -29,7 +29,8 @@ from .theme import Theme
 FONTS = "Helvetica,Arial,sans-serif"
 
 _HINT = attributes(style="invis")
-_LOOSE = attributes(style="invis", weight="0", minlen="0")
+_LOOSE = {"style": "invis", "weight": "0", "minlen": "0"}
+_OTHER_WAY = {"forward": "back", "back": "forward", "none": "none"}
 
 
 def dot_text(
@@ -61,7 +62,8 @@ class _Writer:
 
     `tails` and `heads` say where the arrow of an argument starts and ends, if not at the source and
     the child themselves: at references, entry points of belts, handovers. `lanes` are the lanes of
-    the arguments that belts carry; `straight` are arguments that go along a lane all the way.
+    the arguments that belts carry; `straight` are arguments that go along a lane all the way;
+    `turned` are steps that are laid out from right to left.
     """
 
     def __init__(
@@ -79,6 +81,7 @@ class _Writer:
             self.references.setdefault(reference.step, []).append(reference)
             self.tails |= {_edge(link): dot_name(reference.id) for link in reference.links}
         self.straight: set[Edge] = set()
+        self.turned = turned(plan.steps)
         for belts in plan.states.belts.values():
             for belt in belts:
                 self.lanes |= {_edge(link): belt.lane for link in belt.links}
@@ -111,6 +114,7 @@ class _Writer:
         yield from self._recurrences()
         yield from self._links()
         yield from self._last_handovers()
+        yield from self._side_by_side()
         yield from self._cuts()
         if self.legend:
             yield from legend(plan, self.nodes)
@@ -151,6 +155,8 @@ class _Writer:
     def _initial_states(self) -> Iterator[str]:
         """States from outside stand one above the other, in the order of their lanes."""
         for step in self.plan.steps:
+            if self.turned and self.rankdir == "LR":
+                continue  # there, the places where they enter are in order, from below
             belts = self.plan.states.belts[step.number]
             outside = [self._origin(b) for b in belts if self.plan.line(b.source).op is None]
             if step.previous is None and len(outside) > 1:
@@ -178,12 +184,18 @@ class _Writer:
             yield f"{{rank=same; n{handover.link.source}; {dot_name(handover.id)}}}"
         yield from (f"{{rank=same; n{states.exits[n]} -> {_exit(n)}{_HINT}}}" for n in exits)
         gates = [self._gate(belt) for belt in belts]
-        if step.fold is not None and len(gates) > 1:
-            yield f"{{rank=same; {' -> '.join(gates)}{_HINT}}}"
+        if len(gates) > 1 and (step.fold is not None or self.turned):
+            yield (
+                f"{{rank=same; {' -> '.join(gates)}{_HINT}}}"
+                if self.turned
+                else f"{{rank=same; {'; '.join(gates)}}}"
+            )
         if gates:  # nothing stands before the place where the state enters
             starts = [f"n{n}" for n in lines if self.plan.line(n).op is None]
             starts += [dot_name(reference.id) for reference in references]
-            yield from (f"{gates[0]} -> {x}{_LOOSE}" for x in starts if x not in gates)
+            for x in starts:
+                if x not in gates:
+                    yield self._arrow([gates[0], x], _LOOSE, step.number)
         yield "}"
 
     def _frame(self, step: TimeStep) -> dict[str, str]:
@@ -199,7 +211,9 @@ class _Writer:
         rows = []
         if step.fold is not None and not step.rolled:
             count = step.fold.last - step.fold.first + 1
-            rows = [f"{count:,} steps", f"{step.fold.lines:,} lines", "folded"]
+            cuts = sum(fold.cuts for fold in step.folds)
+            rows = [f"{count:,} steps", f"{sum(fold.lines for fold in step.folds):,} lines"]
+            rows += [f"{cuts:,} cuts"] * (cuts > 0) + ["folded"]
         if not self.nodes.rich:
             return "\n".join([title, *rows])
         small = "".join(f'<BR/><FONT POINT-SIZE="8">{row}</FONT>' for row in rows)
@@ -226,6 +240,15 @@ class _Writer:
         n = belt.source
         return [self._origin(belt), *([_exit(n)] if n in self.plan.states.exits else [])]
 
+    def _arrow(self, way: Sequence[str], values: dict[str, str], home: int | None) -> str:
+        """An arrow into a step; into one that is laid out from right to left, written backwards."""
+        if home not in self.turned:
+            return " -> ".join(way) + attributes(**values)
+        values = values | {"dir": _OTHER_WAY[values.get("dir", "forward")]}
+        ends = {"arrowhead": "arrowtail", "arrowtail": "arrowhead"}
+        values = {ends.get(key, key): value for key, value in values.items()}
+        return " -> ".join(reversed(way)) + attributes(**values)
+
     def _belts(self) -> Iterator[str]:
         """From each state through the end of its step to where it enters the next."""
         for step in self.plan.steps:
@@ -237,21 +260,17 @@ class _Writer:
                 if len(way) > 1:
                     names = {"class": f"belt from-n{belt.source} into-s{step.number}"}
                     values = {**names, "weight": "200", **self.arrows.belt(belt.links)}
-                    yield " -> ".join(way) + attributes(**values)
+                    yield self._arrow(way, values, step.number)
 
     def _recurrences(self) -> Iterator[str]:
         """In a rolled step, from each state back to where it enters the next."""
-        for step in self.plan.steps:
-            for state, entry, lag in step.fold.recurrences if step.fold else ():
+        for fold in self.plan.folds:
+            on = "+" if fold.ts[0] < fold.ts[-1] else "−"
+            for state, entry, lag in fold.recurrences:
                 root = self.plan.graph.roots[state]
                 values = {"class": f"recurrence from-n{root} to-n{entry}", "weight": "0"}
-                label = (
-                    f"t → t+{lag}"
-                    if step.fold and step.fold.ts[0] < step.fold.ts[-1]
-                    else (f"t → t−{lag}")
-                )
-                values |= {"label": label} | self.arrows.recurrence()
-                yield f"n{entry} -> n{root}{attributes(**values)}"
+                values |= {"label": f"t → t{on}{lag}", **self.arrows.recurrence()}
+                yield self._arrow([f"n{entry}", f"n{root}"], values, self.plan.homes[entry])
 
     def _links(self) -> Iterator[str]:
         """One arrow for each argument of each drawn line; from each circle one to its result."""
@@ -265,12 +284,13 @@ class _Writer:
                 values["weight"] = "200" if edge in self.straight else "100"
             tail = self.tails.get(edge, f"n{link.source}")
             head = self.heads.get(edge) or self.nodes.head(link.child)
-            yield f"{tail} -> {head}{attributes(**values)}"
+            yield self._arrow([tail, head], values, plan.homes[link.child])
             if self.nodes.is_parted(link.child) and link.child not in parted:
                 parted.add(link.child)
                 values = {"class": f"result of-n{link.child}", "weight": "100"}
                 values |= self.arrows.result(link.child)
-                yield f"op_n{link.child} -> n{link.child}{attributes(**values)}"
+                ends = f"op_n{link.child}", f"n{link.child}"
+                yield self._arrow(ends, values, plan.homes[link.child])
 
     def _when(self, link: Link) -> dict[str, str]:
         """On an arrow into or out of a rolled step: at which steps it is there."""
@@ -300,7 +320,7 @@ class _Writer:
             for tail, head in pairwise([f"n{source}", *exits, f"n{leaf}"]):
                 last = head == f"n{leaf}"
                 extra = {} if last else {"arrowhead": "none", "label": "", "class": "cut"}
-                yield f"{tail} -> {head}" + attributes(**values | extra)
+                yield self._arrow([tail, head], values | extra, self.plan.homes[leaf])
 
     def _place(self, link: Link) -> tuple[int, float, int]:
         """Arrows into one node, side by side: by argument, and in a step by lane before that.
@@ -317,11 +337,29 @@ class _Writer:
 
     def _last_handovers(self) -> Iterator[str]:
         """What takes something from many steps stands behind the last of them."""
-        last: dict[int, Handover] = {}
+        last: dict[tuple[int, object], Handover] = {}
         for handover in sorted(self.plan.handovers, key=lambda handover: handover.step):
-            last[handover.link.child] = handover
-        for child, handover in sorted(last.items()):
-            yield f"n{handover.link.source} -> n{child}{_HINT}"
+            chain = handover.link.child, self.plan.steps[handover.step].path
+            if handover.step not in self.turned or chain not in last:
+                last[chain] = handover
+        for (child, _), handover in sorted(last.items(), key=lambda item: item[1].step):
+            belts = self.plan.states.belts[handover.step]
+            tail = f"n{handover.link.source}"
+            if handover.step in self.turned and belts:
+                tail = self._origin(belts[0])  # at the right end of that chain
+            yield f"{tail} -> n{child}{_HINT}"
+
+    def _side_by_side(self) -> Iterator[str]:
+        """The left end of what is laid out from right to left stands below that of the others."""
+        plan = self.plan
+        starts = [step for step in plan.steps if step.previous is None]
+        others = [step for step in starts if step.number not in self.turned]
+        origins = [self._origin(b) for step in others[:1] for b in plan.states.belts[step.number]]
+        for step in plan.steps:
+            if step.number in self.turned and step.following is None and origins:
+                ends = [n for n in step.members if n in plan.states.lanes]
+                values = attributes(style="invis", weight="50")
+                yield from (f"{origins[0]} -> n{n}{values}" for n in ends[-1:])
 
 
 def _edge(link: Link) -> Edge:

@@ -247,6 +247,8 @@ class Labeller:
             return self._names[n]
         if not line.name and n in self._cuts:
             return self.name(self._cuts[n])
+        if not line.name and line.op == PREVIOUS:
+            return (Run(self._below.get(n, "")),)
         if not line.name and n in self._below and line.op is None:
             return (Run("x", "b"), Run(self._below[n], "sub")) if self._below[n] else ()
         if not line.name:
@@ -255,7 +257,8 @@ class Labeller:
         if n in self._below:
             below = self._below[n]
             return (runs[0], Run(below, "sub")) if below else runs
-        if len(runs) == 1 and home is not None:
+        inside = line.op is None or line.t is not None  # a running loss only goes along
+        if len(runs) == 1 and home is not None and inside:
             return (*runs, Run(str(self.plan.steps[home].t), "sub"))
         return runs
 
@@ -388,12 +391,12 @@ def _rolled_places(plan: Plan) -> dict[int, str]:
         fold = plan.steps[home].fold if home is not None else None
         if fold is not None and fold.rolled:
             line = plan.line(n)
-            shared = line.op is None and n not in fold.own
-            places[n] = "" if shared else "t"
-    for step in plan.steps:
-        if step.fold is not None:
-            back = "+" if step.fold.ts[0] > step.fold.ts[-1] else "−"
-            places |= {entry: f"t{back}{lag}" for _, entry, lag in step.fold.recurrences}
+            own = any(n in one.own for one in plan.steps[home or 0].folds)
+            if n not in plan.outputs:
+                places[n] = "t" if line.op is not None or own else ""
+    for fold in plan.folds:
+        back = "+" if fold.ts[0] > fold.ts[-1] else "−"
+        places |= {entry: f"t{back}{lag}" for _, entry, lag in fold.recurrences}
     return places
 
 

@@ -95,7 +95,8 @@ class Plan:
         if home is None:
             return False
         fold = self.steps[home].fold
-        return fold is None or not fold.rolled or number in fold.own
+        folds = self.steps[home].folds
+        return fold is None or not fold.rolled or any(number in one.own for one in folds)
 
     def pale(self, *numbers: int) -> bool:
         """Whether the focus is elsewhere."""
@@ -140,7 +141,7 @@ def make_plan(
     focused = find_focus(graph, focus)
     if depth is not None:
         contracted = collapse(contracted, depth, outputs)
-    steps, homes = time_steps(contracted, graph.folds)
+    steps, homes = time_steps(contracted, graph.folds, graph.companions())
     cuts = _cuts(graph, contracted)
     states = find_states(contracted, steps, homes, {leaf: source for source, leaf in cuts})
     if focused is not None and others == "hide":

@@ -13,7 +13,7 @@ from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from ..program.lines import FOLDED, PREVIOUS
+from ..program.lines import FOLDED
 from .contract import Contracted, Link
 from .steps import TimeStep
 
@@ -121,9 +121,9 @@ class _Search:
             following = entering.get(step.following) if step.following is not None else None
             leaving[step.number] = [self._origin(n) for n in following or ()]
         for step in self.steps:
-            if step.rolled:
+            if step.rolled or (step.fold is not None and step.previous is None):
                 entering[step.number] = self._previous(step)
-                leaving[step.number] = self._recurring(step)
+                leaving[step.number] += self._recurring(step)
             elif step.previous is None:
                 entering[step.number] = self._initial(step)
             if not leaving[step.number]:
@@ -148,22 +148,21 @@ class _Search:
         """What the lines that stand for earlier states of a rolled step come from at first."""
         found: dict[int, list[Link]] = {}
         for link in self.into[step.number]:
-            if self.lines[link.child].op == PREVIOUS:
+            if self.lines[link.child].kind == "folded":
                 found.setdefault(link.source, []).append(link)
                 lane = self._lane_name(link.child, step)
-                self.found.lanes.setdefault(link.source, lane)
-                self.found.lanes[link.child] = self.found.lanes[link.source]
+                self.found.lanes[link.source] = self.found.lanes[link.child] = lane
                 if self.homes[link.source] == step.number:
                     self.homes[link.source] = None
         return found
 
     def _recurring(self, step: TimeStep) -> list[int]:
         """The states of a rolled step, each on the lane of the one before it."""
-        assert step.fold is not None
         states = []
-        for state, entry, _ in step.fold.recurrences:
+        recurrences = [one for fold in step.folds for one in fold.recurrences]
+        for state, entry, _ in recurrences:
             root = self.graph.roots[state]
-            if root in self.ordinal and entry in self.ordinal:
+            if root in self.ordinal and entry in self.found.lanes:
                 self.found.lanes.setdefault(root, self.found.lanes[entry])
                 states.append(root)
         return list(dict.fromkeys(states))
@@ -216,20 +215,32 @@ class _Search:
     def _lay(self, step: TimeStep, entering: dict[int, list[Link]], leaving: list[int]) -> None:
         """Give the step's states their lanes, belts, spines and exits."""
         states = self.found
+        if len(entering) == len(leaving) == 1 and not step.rolled:  # whatever its names are
+            (source,), (n,) = entering, leaving
+            states.lanes[n] = states.lanes[self._origin(source)]
         for n in leaving:
             states.lanes.setdefault(n, self._continued(step, n, entering))
         states.lanes |= {n: states.lanes[self.cuts[n]] for n in entering if n in self.cuts}
         order = sorted(entering, key=lambda n: min(self._taken(link) for link in entering[n]))
         states.belts[step.number] = []
         for source in order:
-            lane = states.lanes[source]
-            states.belts[step.number].append(Belt(source, step.number, lane, entering[source]))
-            target = next((n for n in leaving if states.lanes[n] == lane), None)
-            if target is not None:
-                self._spine(entering[source], target, lane)
+            for links in self._bundles(entering[source]):
+                child = links[0].child
+                stands = self.lines[child].kind == "folded" and child in states.lanes
+                lane = states.lanes[child if stands else source]
+                states.belts[step.number].append(Belt(source, step.number, lane, links))
+                target = next((n for n in leaving if states.lanes[n] == lane), None)
+                if target is not None:
+                    self._spine(links, target, lane)
         if leaving and step.following is not None and step.fold is None:
             last = max(leaving)
             states.exits.update({n: last for n in leaving if n != last})
+
+    def _bundles(self, links: list[Link]) -> list[list[Link]]:
+        """The links of a state, together; those into lines that stand for others one by one."""
+        if all(self.lines[link.child].kind == "folded" for link in links):
+            return [[link] for link in links]
+        return [links]
 
     def _taken(self, link: Link) -> int:
         """When a step takes a state; of a line that stands for others, when that is taken."""

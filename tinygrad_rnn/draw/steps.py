@@ -8,7 +8,7 @@ Read next: `states.py`.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from ..modes import Step
@@ -23,7 +23,8 @@ class TimeStep:
     """One box `t = 3`: its number among all boxes, its scope, and the operations drawn in it.
 
     `previous` and `following` are the numbers of its neighbours in the chain. `fold` says that the
-    box stands for many steps: for those left out, or, rolled, for all.
+    box stands for many steps: for those left out, or, rolled, for all; `folds` has those of loops
+    that go along, too.
     """
 
     number: int
@@ -31,7 +32,11 @@ class TimeStep:
     members: list[int] = field(default_factory=list)
     previous: int | None = None
     following: int | None = None
-    fold: Fold | None = None
+    folds: list[Fold] = field(default_factory=list)
+
+    @property
+    def fold(self) -> Fold | None:
+        return self.folds[0] if self.folds else None
 
     @property
     def t(self) -> int:
@@ -78,10 +83,32 @@ def titles(steps: list[TimeStep]) -> list[str]:
     ]
 
 
+def turned(steps: Sequence[TimeStep]) -> frozenset[int]:
+    """The steps of chains that run from the last time step to the first, beside one that does not.
+
+    They are drawn from right to left: a reverse direction runs the other way.
+    """
+    chains: dict[Scope, list[int]] = {}
+    for step in steps:
+        if step.path[:1] != ("gradient",):
+            ts = step.fold.ts if step.fold is not None else (step.t,)
+            chains.setdefault(step.path, []).extend(ts)
+    back = {path for path, ts in chains.items() if ts[0] > ts[-1]}
+    if not any(ts[0] < ts[-1] for ts in chains.values()):
+        return frozenset()
+    return frozenset(step.number for step in steps if step.path in back)
+
+
 def time_steps(
-    graph: Contracted, folds: Sequence[Fold] = ()
+    graph: Contracted,
+    folds: Sequence[Fold] = (),
+    companions: Mapping[int, int] | None = None,
 ) -> tuple[list[TimeStep], list[int | None]]:
-    """The steps in the order they ran, and for every line the number of its step, or None."""
+    """The steps in the order they ran, and for every line the number of its step, or None.
+
+    Args:
+        companions: for lines outside of the scopes a line of the step that they belong to.
+    """
     steps: list[TimeStep] = []
     homes: list[int | None] = [None] * len(graph.lines)
     last: dict[Scope, TimeStep] = {}
@@ -98,12 +125,16 @@ def time_steps(
             steps.append(step)
         steps[-1].members.append(n)
         homes[n] = steps[-1].number
+    for n, anchor in sorted((companions or {}).items()):
+        home = homes[graph.roots[anchor]]
+        if home is not None and homes[n] is None and graph.roots[n] == n:
+            steps[home].members.append(n)
+            homes[n] = home
     _move_in(graph, homes)
     for fold in folds:
-        for n in fold.stands:
-            home = homes[n]
-            if home is not None:
-                steps[home].fold = fold
+        found = {homes[n] for n in fold.stands} - {None}
+        for home in sorted(home for home in found if home is not None):
+            steps[home].folds.append(fold)
     return steps, homes
 
 

@@ -45,6 +45,7 @@ class Contents:
     gradients: Gradients | None
     folds: list[Fold]
     norms: dict[int, list[float]]
+    companions: dict[int, int]
 
 
 # ---------------------------------------------------------------- out
@@ -73,6 +74,7 @@ def written(contents: Contents, values: str) -> str:
         },
         "folds": [asdict(fold) | {"columns": []} for fold in contents.folds],
         "norms": sorted(contents.norms.items()),
+        "companions": sorted(contents.companions.items()),
     }
     return json.dumps(document, ensure_ascii=False, allow_nan=False, separators=(",", ":")) + "\n"
 
@@ -151,6 +153,7 @@ def read(text: str | bytes) -> Contents:
         _wrapped('"gradients"', lambda: _gradients_in(document.get("gradients"), lines)),
         _wrapped('"folds"', lambda: [_fold_in(x, count) for x in document.get("folds", [])]),
         _wrapped('"norms"', lambda: _norms_in(document.get("norms", []), count)),
+        _wrapped('"companions"', lambda: _pairs_in(document.get("companions", []), count)),
     )  # fmt: skip
 
 
@@ -236,7 +239,7 @@ def _fold_in(part: dict[str, Any], count: int) -> Fold:
     return Fold(
         bool(part["rolled"]), tuple(map(str, part["path"])), ts,
         _number(part["first"], len(ts)), _number(part["last"], len(ts)),
-        int(part["lines"]), int(part["edges"]),
+        int(part["lines"]), int(part["edges"]), int(part["cuts"]),
         tuple(_number(n, count) for n in part["stands"]),
         tuple((_number(a, count), _number(b, count), int(k)) for a, b, k in part["recurrences"]),
         tuple(_number(n, count) for n in part["own"]),
@@ -246,6 +249,10 @@ def _fold_in(part: dict[str, Any], count: int) -> Fold:
 
 def _norms_in(part: Any, count: int) -> dict[int, list[float]]:
     return {_number(n, count): [float(x) for x in some] for n, some in part}
+
+
+def _pairs_in(part: Any, count: int) -> dict[int, int]:
+    return {_number(a, count): _number(b, count) for a, b in part}
 
 
 # ---------------------------------------------------------------- networkx

@@ -12,14 +12,14 @@ Read next: `differences.py`.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from ..arraylike import Array
 from .lines import FOLDED, PREVIOUS, Gradients, Line
-from .loops import LEAST, Loop, in_steps
+from .loops import LEAST, Loop, companions, in_steps
 
 
 @dataclass(frozen=True)
@@ -33,6 +33,7 @@ class Fold:
         lines, edges: how many of the recorded program went with them.
         stands: the lines that stand for what was left out.
         recurrences: for a rolled step, (state, where it enters, how many steps later).
+        cuts: how many cuts of the gradient went with them.
         own: the leaves that a rolled step takes in place of others at other steps: x_t.
         gathered: the arguments (line, argument) that stand for those of all steps.
         columns: for each line that is left of the last step, the recorded ones, step by step.
@@ -45,6 +46,7 @@ class Fold:
     last: int
     lines: int
     edges: int
+    cuts: int
     stands: tuple[int, ...]
     recurrences: tuple[tuple[int, int, int], ...]
     own: tuple[int, ...]
@@ -64,12 +66,14 @@ class Thinned:
     Attributes:
         lines: renumbered; `origins` are their numbers in the recorded program.
         edges: for each (line, argument) the recorded ones that it stands for.
+        companions: as of the recorded program: lines that go along with a step, and with which.
     """
 
     lines: list[Line]
     origins: list[int]
     edges: dict[tuple[int, int], list[tuple[int, int]]]
     folds: list[Fold]
+    companions: dict[int, int]
 
     def numbers(self) -> dict[int, int]:
         """New numbers by recorded ones."""
@@ -206,7 +210,28 @@ class _Thinner:
             lines.append(self._line(n, k, tuple(numbers[source] for source, _ in pairs)))
             for argument, (source, recorded) in enumerate(pairs):
                 edges[k, argument] = users.get(source, []) if n in self.stands else [(n, recorded)]
-        return Thinned(lines, order, edges, self._folds(alive, numbers))
+        folds = self._folds(alive, numbers)
+        return Thinned(lines, order, edges, folds, self._companions(numbers))
+
+    def _companions(self, numbers: Mapping[int, int]) -> dict[int, int]:
+        """The companions of the recorded program, as far as they are left."""
+        recorded = companions(self.lines, self.loops)
+        gaps = {(i, self._gap(i, k)): n for n, (i, k, _) in self._places(self.stands)}
+        found = {}
+        for n, number in numbers.items():
+            if n in self.stands and self.op == PREVIOUS:
+                i, _, j = self.place[n]
+                n = int(self.loops[i].steps[-1, j])
+            anchor = recorded.get(n)
+            if anchor is not None and self._gone(anchor):
+                i, k, _ = self.place[anchor]
+                anchor = gaps.get((i, self._gap(i, k)))
+            if anchor is not None and anchor in numbers:
+                found[number] = numbers[anchor]
+        return found
+
+    def _places(self, lines: Iterable[int]) -> list[tuple[int, tuple[int, int, int]]]:
+        return [(n, self.place[n]) for n in lines]
 
     def _alive(self) -> set[int]:
         """The lines that stay: what the ends are made of, as far as steps stay."""
@@ -224,7 +249,11 @@ class _Thinner:
     def _operands(self, n: int) -> list[tuple[int, int]]:
         """(recorded line, argument) for each operand of a line that stays, or stands for others."""
         if n in self.stands:
-            return [(source, argument) for argument, source in enumerate(self.stands[n])]
+            sources = self.stands[n]
+            if self.op == PREVIOUS:  # what came first may be of a step that is not there
+                sources = [x for x in sources if not self._gone(x)]
+            sources = [self._instead(x, None) if self._gone(x) else x for x in sources]
+            return [(source, argument) for argument, source in enumerate(sources)]
         pairs: list[tuple[int, int]] = []
         inputs, argument = self.lines[n].inputs, 0
         while argument < len(inputs):
@@ -355,12 +384,19 @@ class _Thinner:
         columns = zip(end, loop.steps.T.tolist())
         return Fold(
             rolled, loop.path, loop.ts, first, last, lines, edges,
+            self._cuts(loop, gap),
             tuple(numbers[n] for n in stands),
             tuple((numbers[a], numbers[b], lag) for a, b, lag in states if rolled),
             tuple(numbers[n] for n in self._own(loop) if n in numbers and rolled),
             tuple((numbers[n], k) for (n, k), j in self.gathered.items() if i == j),
             {numbers[n]: tuple(column) for n, column in columns if n in numbers},
         )  # fmt: skip
+
+    def _cuts(self, loop: Loop, gap: tuple[int, int]) -> int:
+        """How many cuts a gap takes its states over."""
+        lines = loop.steps[gap[0] : gap[1] + 1].ravel().tolist()
+        taken = {x for n in lines for x in self.lines[n].inputs}
+        return sum(self.lines[x].kind == "cut" for x in taken)
 
     def _own(self, loop: Loop) -> list[int]:
         """The leaves of the last step that are others in the first."""

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from itertools import takewhile
+from itertools import pairwise, takewhile
 
 import numpy as np
 
@@ -89,6 +89,37 @@ def in_steps(lines: Sequence[Line], loops: Sequence[Loop]) -> list[Line]:
                 if found[n].t is not None:
                     inside.add(n)
     return found
+
+
+def companions(lines: Sequence[Line], loops: Sequence[Loop]) -> dict[int, int]:
+    """For lines without a time step that go along with a step of an earlier loop: a line of that.
+
+    The loss of each output, and their running sum, belong to the steps that the outputs are from.
+    """
+    place: dict[int, tuple[int, int]] = {}
+    found: dict[int, int] = {}
+    for i, loop in enumerate(loops):
+        if i and not loop.scoped:
+            anchors = _anchors(lines, loop, place)
+            for step, anchor in zip(loop.steps.tolist(), anchors):
+                found |= dict.fromkeys(step, found.get(anchor, anchor))
+        for k, step in enumerate(loop.steps.tolist()):
+            place |= dict.fromkeys(step, (i, k))
+    return found
+
+
+def _anchors(
+    lines: Sequence[Line], loop: Loop, place: Mapping[int, tuple[int, int]]
+) -> Sequence[int]:
+    """For each step the operand that it takes from the steps of an earlier loop, one by one."""
+    for column in loop.steps.T.tolist():
+        for argument in range(len(lines[column[0]].inputs)):
+            taken = [lines[n].inputs[argument] for n in column]
+            places = [place.get(x, (-1, -1)) for x in taken]
+            same = len({i for i, _ in places}) == 1 and places[0][0] >= 0
+            if same and all(abs(b - a) == 1 for (_, a), (_, b) in pairwise(places)):
+                return taken
+    return ()
 
 
 # ---------------------------------------------------------------- the search

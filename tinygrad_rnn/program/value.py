@@ -25,7 +25,7 @@ from .exchange import Contents, networkx_graph, read, written
 from .folding import Fold, Thinned, folded, rolled
 from .lines import Edge, Gradients, Line
 from .listing import listing
-from .loops import Loop, find_loops
+from .loops import Loop, companions, find_loops
 from .queries import all_uses, ancestors, between, named, paths, uses
 
 Place = Tensor | int | str  # a line, by its Tensor, number or name
@@ -275,6 +275,17 @@ class Graph:
         """The loops of the program, found by the likeness of their steps; scopes are not needed."""
         return list(self._loops)
 
+    @cached_property
+    def _companions(self) -> dict[int, int]:
+        return companions(self.nodes, self._loops)
+
+    def companions(self) -> dict[int, int]:
+        """For lines outside of all time steps that go along with a step: a line of that step.
+
+        The loss of each output, and their running sum.
+        """
+        return dict(self._companions)
+
     def fold(self, keep: int = 2, *, steps: Collection[int] | None = None) -> Graph:
         """The same graph with the first and last `keep` steps of each loop, or with these `steps`.
 
@@ -332,7 +343,7 @@ class Graph:
             return walked[0]
 
         graph.remarks = differences(self.nodes, self._cuts, self._loops)
-        graph.outputs = self.outputs
+        graph.outputs, graph._companions = self.outputs, thin.companions
         graph._numbers = {x: numbers[n] for x, n in self._numbers.items() if n in numbers}
         if self.outputs or self._known is not None:
             graph._known = lambda seed: thin.gradients(recorded(seed))
@@ -355,7 +366,14 @@ class Graph:
                 norms |= {n: list(self._norms(n, seed) or ()) for n in states}
         return written(
             Contents(
-                self.nodes, list(self.ends), self._cuts, self._bytes, found, self.folds, norms
+                self.nodes,
+                list(self.ends),
+                self._cuts,
+                self._bytes,
+                found,
+                self.folds,
+                norms,
+                self._companions,
             ),
             values,
         )
@@ -369,7 +387,7 @@ class Graph:
         """
         contents = read(text)
         graph = cls._of(contents.lines, contents.ends, contents.cuts, contents.bytes)
-        graph.folds = contents.folds
+        graph.folds, graph._companions = contents.folds, contents.companions
         if contents.gradients is not None:
             stored = contents.gradients
             graph._known = lambda seed: stored
