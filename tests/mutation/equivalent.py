@@ -28,7 +28,7 @@ EQUIVALENT: dict[str, dict[str, list[str]]] = {
             'softplus: right = x.real > 0 -> right = x.real > 1',
         ],
         "a value is inside the bounds, strictly, if and only if its clipped value is": [
-            'clipped.gradients: g * between(x, min=min, max=max) -> g * between(out, min=min, max=max)',
+            'clipped.gradients: where(between(x, min=min, max=max), g, 0) -> where(between(out, min=min, max=max), g, 0)',
         ],
         "a matter of speed: a stack of rows times a matrix is one product or many, with the same result": [
             'matmul: if x.ndim > 2 and y.ndim == 2: -> if False:',
