@@ -62,7 +62,6 @@ EQUIVALENT: dict[str, dict[str, list[str]]] = {
             '_total: if len(contributions) == 1 and type(total) is not Share: -> if False:',
             '_added_up: total = (op if recorded else op.forward)(*operands, items=items, **attrs) -> total = op(*operands, items=items, **attrs)',
             '_fit: if type(c) is np.ndarray and c.shape == data.shape and (c.dtype == data.dtype): -> if False:',
-            "seed_of: if seed.dtype != output.dtype and seed.dtype.kind != 'c': -> if seed.dtype.kind != 'c':",
             '_fit: if type(c) is np.ndarray and c.shape == data.shape and (c.dtype == data.dtype): -> if c is np.ndarray and c.shape == data.shape and (c.dtype == data.dtype):',
         ],
         "what arrives at one tensor has one dtype, and added in place or into a new array it is the same sum": [
