@@ -117,6 +117,8 @@ class Programs(RuleBasedStateMachine):
     @rule(target=made, x=made, data=st.data())
     def index(self, x, data):
         index = Pick(data.draw, "distinct").index(x[0].shape)
+        if not x[0].data[index].size:  # nothing to average later
+            return multiple()
         return self.enter(x[0][index], lambda x: x[index], x)
 
     @rule(target=made, x=made, backwards=st.booleans())
