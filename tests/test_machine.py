@@ -117,7 +117,7 @@ class Programs(RuleBasedStateMachine):
     @rule(target=made, x=made, data=st.data())
     def index(self, x, data):
         index = Pick(data.draw, "distinct").index(x[0].shape)
-        if not x[0].data[index].size:  # nothing to average later
+        if not x[0][index].size:  # nothing to average later
             return multiple()
         return self.enter(x[0][index], lambda x: x[index], x)
 
