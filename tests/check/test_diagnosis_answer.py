@@ -81,11 +81,20 @@ def test_cases_are_used_where_they_are_given():
 
 def test_a_tensor_function_with_a_wrong_rule():
     op = tg.primitive(lambda x: np.tanh(x), name="mine").gradients(lambda g, out, x: g * (1 - out))
-    report = tg.gradcheck(
-        lambda x, W: op(x @ W).sum(axis=0), X, np.ones((3, 2)) * [[0.1], [0.2], [0.3]]
-    )
-    assert report.stage == "direction" and report.diagnosis is not None
-    assert report.diagnosis.word != "certain" or "tanh" in report.diagnosis.sentence
+    W = np.array([[0.1, 0.4], [0.2, -0.3], [0.3, 0.6]])
+    found = tg.gradcheck(lambda x, W: op(x @ W) @ W.T, X, W).diagnosis
+    said = [found.sentence, *found.alternatives]
+    assert any("the gradient rule of the primitive mine for argument 0" in s for s in said)
+    assert any("the square is forgotten in the derivative of tanh" in s for s in said)
+    line = found.program.lines[found.edges[0][0]]
+    assert line.op.name == "mine" and 'color="#CF222E"' in tg.gradcheck(op, X).draw().source
+
+
+def test_a_tensor_function_that_detaches():
+    report = tg.gradcheck(lambda x: tg.tanh(x) * x.detach(), X)
+    assert report.diagnosis.word == "certain", report.diagnosis
+    assert "a path is missing: " in report.diagnosis.sentence
+    assert "detach(x)" in report.diagnosis.sentence
 
 
 # ---------------------------------------------------------------- cases

@@ -46,7 +46,8 @@ def compounds(program: Program) -> list[Compound]:
     above = _dominators(program)
     found = []
     for line in program.backwards:
-        if line.op is None or line.op.name not in _LAST or line.value.size < 2:
+        known = line.op is not None and (line.declared is not None or line.op.name in _LAST)
+        if not known or line.value.size < 2:
             continue
         source, farthest = above[line.number], None
         for _ in range(FAR):

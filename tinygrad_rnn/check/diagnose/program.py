@@ -61,10 +61,11 @@ class Changes(NamedTuple):
 class Line:
     """A line: the graph's, with what the walk wants at hand, its role and its time step."""
 
-    __slots__ = ("args", "attrs", "live", "name", "needs", "number", "op", "operands", "role", "t",
-                 "value")  # fmt: skip
+    __slots__ = ("args", "attrs", "declared", "live", "name", "needs", "number", "op", "operands",
+                 "role", "t", "value")  # fmt: skip
 
     op: Primitive | None
+    declared: Primitive | None  # the user's own primitive, whose rule may be the mistake
     args: tuple[int, ...]
     attrs: dict[str, Any]
     operands: list[Any]
@@ -77,7 +78,7 @@ class Line:
     def __init__(self, number: int, value: Any, tensor: Tensor | None) -> None:
         self.number, self.value = number, value
         self.op, self.args, self.attrs, self.operands, self.live = None, (), {}, [], []
-        self.needs = tensor is not None and tensor.requires_grad
+        self.declared, self.needs = None, False
         self.name = None if tensor is None else tensor.name
         self.role, self.t = ("leaf", self.name), None
 
@@ -97,7 +98,12 @@ class Program:
         ys = [y for y in recording.outputs if isinstance(y, Tensor)]
         self.graph = Graph(*ys)
         self.loop: int | None = loop_of(recording) if like is None else like.loop
-        self.lines = [self._line(node) for node in self.graph.nodes]
+        self._cuts = {n: k for n, k in self.graph.cuts().items() if k is not None}
+        there = {node.tensor: node.number for node in self.graph.nodes if node.tensor is not None}
+        self._leaves = {there[x] for x in recording.inputs if x is not None and x in there}
+        self.lines: list[Line] = []
+        for node in self.graph.nodes:
+            self.lines.append(self._line(node))
         self._name_constants(recording)
         repeated: frozenset[Place] = frozenset() if like is None else like.repeating
         made = [node.tensor for node in self.graph.nodes if node.op is not None]
@@ -110,7 +116,7 @@ class Program:
         known = {node.tensor: node.number for node in self.graph.nodes if node.tensor is not None}
         self.inputs = [known.get(x) if x is not None else None for x in recording.inputs]
         self.outputs = [
-            known[y] if isinstance(y, Tensor) and y.requires_grad else None
+            known[y] if isinstance(y, Tensor) and self.lines[known[y]].needs else None
             for y in recording.outputs
         ]
         self.backwards = [line for line in self.lines[::-1] if line.live]
@@ -138,14 +144,18 @@ class Program:
 
     def _line(self, node: Any) -> Line:
         line = Line(node.number, node.value, node.tensor)
-        if node.op is not None:
-            line.op, line.args, line.attrs = _trusted(node.tensor.node.op), node.inputs, node.attrs
+        if node.number in self._cuts:
+            source = self._cuts[node.number]
+            line.op, line.args, line.operands = detached, (source,), [node.value]
+        elif node.op is not None:
+            op = node.tensor.node.op
+            line.op, line.args, line.attrs = _trusted(op), node.inputs, node.attrs
+            line.declared = None if line.op is op else op
             line.operands = [raw(x) for x in node.tensor.node.inputs]
-            line.live = [
-                (i, self.graph.number(x))
-                for i, x in enumerate(node.tensor.node.inputs)
-                if isinstance(x, Tensor) and x.requires_grad and line.needs
-            ]
+        if line.op is not None and np.asarray(line.value).dtype.kind in "fc":
+            live = [(i, k) for i, k in enumerate(line.args) if self.lines[k].needs]
+            line.live = [(i, k) for i, k in live if _has_rule(line.op, i)]
+        line.needs = bool(line.live) or node.number in self._leaves
         return line
 
     # ------------------------------------------------------------ backwards
@@ -259,6 +269,19 @@ class Program:
         return found
 
 
+def _has_rule(op: Primitive, i: int) -> bool:
+    """Whether a gradient goes to argument i: not through what is constant in pieces."""
+    if op.rules:
+        return i < len(op.rules) and op.rules[i] is not None
+    return op.each is not None or op.backward is not None
+
+
+def _made_here(op: Primitive) -> bool:
+    """Whether it was made on the spot, see `recorded.py`."""
+    rule = getattr(op.each, "func", None)
+    return getattr(rule, "__module__", "").startswith(__name__.rpartition(".")[0])
+
+
 def _all_but(g: Array, edge: tuple[Edge, float], kept: Mapping[Edge, Array]) -> Array:
     """All that arrives times a weight, but for what came over one edge."""
     own = kept.get(edge[0], np.zeros(()))
@@ -285,9 +308,13 @@ def fit(c: Any, shape: tuple[int, ...]) -> Array:
     return c if c.shape == shape else np.broadcast_to(c, shape)
 
 
+# What `x.detach()` is in the forward: the gradient would go on.
+detached = Primitive(lambda x: x, name="detach").gradients(lambda g, out, x: g)
+
+
 def _trusted(op: Primitive) -> Primitive:
     """The primitive; for one of the user's own, whose rule may be the mistake, its forward's."""
-    if PRIMITIVES.get(op.name) is op or op.each is not None or op.name == "assign":
+    if PRIMITIVES.get(op.name) is op or op.name == "assign" or _made_here(op):
         return op
     if isinstance(op.forward, np.ufunc):
         return by_complex_step(op.forward, op.name, elementwise=True)
