@@ -295,6 +295,8 @@ class _Writer:
     def _when(self, link: Link) -> dict[str, str]:
         """On an arrow into or out of a rolled step: at which steps it is there."""
         plan = self.plan
+        if not plan.folds:
+            return {}
         step = plan.step_of(link.source)
         inside = plan.step_of(link.child)
         if inside is not None and inside.rolled and plan.line(link.child).op == PREVIOUS:

@@ -266,7 +266,7 @@ class Labeller:
         """Everything about a line in one row of text."""
         line = self.plan.line(n)
         value, grad = self._value_and_gradient(n)
-        made = f" = {line.op}({', '.join(f'n{k}' for k in line.inputs)})" if line.op else ""
+        made = f" = {line.op}({_operands(line.inputs)})" if line.op else ""
         parts = [f"n{n}{made}", *([line.name] if line.name else [])]
         parts.append(shape_text(line.shape) or "scalar")
         return " | ".join([*parts, f"value {value}", f"grad {grad}"])
@@ -334,6 +334,13 @@ def bars(norms: list[float], most: int = 40) -> str:
     if top <= 0 or not np.all(np.isfinite(heights)):
         return ""
     return "".join("▁▂▃▄▅▆▇█"[min(int(8 * height / top), 7)] for height in heights)
+
+
+def _operands(inputs: Sequence[int]) -> str:
+    """n3, n4; of many, as a `stack` over all steps has, the first and the last."""
+    if len(inputs) <= 8:
+        return ", ".join([f"n{k}" for k in inputs])
+    return f"n{inputs[0]}, n{inputs[1]}, … n{inputs[-1]}: {len(inputs)} operands"
 
 
 def movement_text(line: Line) -> str:

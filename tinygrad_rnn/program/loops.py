@@ -80,6 +80,9 @@ def in_steps(lines: Sequence[Line], loops: Sequence[Loop]) -> list[Line]:
             continue
         for t, step in zip(loop.ts, loop.steps.tolist()):
             scopes = (step_scope(lines[n].scope) for n in step)
+            first = lines[step[0]]
+            if first.t is not None and all(lines[n].scope is first.scope for n in step):
+                continue
             scope = next((scope for scope in scopes if scope is not None), None)
             inside: set[int] = set()
             for n in step:
@@ -98,6 +101,8 @@ def companions(lines: Sequence[Line], loops: Sequence[Loop]) -> dict[int, int]:
     """
     place: dict[int, tuple[int, int]] = {}
     found: dict[int, int] = {}
+    if all(loop.scoped for loop in loops):
+        return found
     for i, loop in enumerate(loops):
         if i and not loop.scoped:
             anchors = _anchors(lines, loop, place)

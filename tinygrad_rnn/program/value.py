@@ -43,7 +43,6 @@ class Graph:
         ends: the numbers of their lines.
         folds: what `fold` or `roll` left out.
         origins: after that, the number that each line had before; None otherwise.
-        remarks: why it was not left out, in sentences.
 
     Where a method takes a line, that is a Tensor, a number, or a name that one line has.
 
@@ -67,7 +66,7 @@ class Graph:
         self.nodes: list[Line] = []
         self.folds: list[Fold] = []
         self.origins: list[int] | None = None
-        self.remarks: list[str] = []
+        self._recorded: Graph | None = None  # what a fold or roll was made of
         self._numbers: dict[Tensor, int] = {}
         for tensor in (*results_of(outputs), *outputs):
             if tensor not in self._numbers:
@@ -148,6 +147,8 @@ class Graph:
 
     @cached_property
     def _bytes(self) -> list[int]:
+        if self._recorded is not None and self.origins is not None:
+            return [self._recorded._bytes[n] for n in self.origins]
         return kept_bytes(self.nodes)
 
     def flops(self, line: Place) -> int:
@@ -267,6 +268,13 @@ class Graph:
         return np.array(norms)
 
     # ------------------------------------------------------------ fewer steps
+    @property
+    def remarks(self) -> list[str]:
+        """Which steps are not like their neighbours, so that they do not fold, and where."""
+        if self._recorded is not None:
+            return self._recorded.remarks
+        return differences(self.nodes, self._cuts, self._loops)
+
     @cached_property
     def _loops(self) -> list[Loop]:
         return find_loops(self.nodes, self._cuts)
@@ -329,8 +337,8 @@ class Graph:
             thin.lines,
             [numbers.get(n, len(numbers) - 1) for n in self.ends],
             {n: None if k is None else numbers.get(k) for n, k in cuts.items()},
-            [self._bytes[n] for n in thin.origins],
         )
+        graph._recorded = self
         graph.folds, graph.origins = thin.folds, thin.origins
         walked: list[Gradients] = []
 
@@ -342,9 +350,9 @@ class Graph:
                 walked.append(self.gradients())
             return walked[0]
 
-        graph.remarks = differences(self.nodes, self._cuts, self._loops)
         graph.outputs, graph._companions = self.outputs, thin.companions
-        graph._numbers = {x: numbers[n] for x, n in self._numbers.items() if n in numbers}
+        tensors = ((line.tensor, line.number) for line in thin.lines)
+        graph._numbers = {x: n for x, n in tensors if x is not None}
         if self.outputs or self._known is not None:
             graph._known = lambda seed: thin.gradients(recorded(seed))
             graph._norms = lambda n, seed: thin.norms(n, recorded(seed))
@@ -386,7 +394,8 @@ class Graph:
             ValueError: for any other text, saying what is wrong with it.
         """
         contents = read(text)
-        graph = cls._of(contents.lines, contents.ends, contents.cuts, contents.bytes)
+        graph = cls._of(contents.lines, contents.ends, contents.cuts)
+        graph._bytes = contents.bytes
         graph.folds, graph._companions = contents.folds, contents.companions
         if contents.gradients is not None:
             stored = contents.gradients
@@ -395,17 +404,10 @@ class Graph:
         return graph
 
     @classmethod
-    def _of(
-        cls,
-        lines: list[Line],
-        ends: Iterable[int],
-        cuts: dict[int, int | None],
-        bytes: list[int],
-    ) -> Graph:
+    def _of(cls, lines: list[Line], ends: Iterable[int], cuts: dict[int, int | None]) -> Graph:
         """A graph of lines that are there already."""
         graph = cls()
-        graph.nodes, graph.ends = lines, tuple(ends)
-        graph._cuts, graph._bytes = cuts, bytes
+        graph.nodes, graph.ends, graph._cuts = lines, tuple(ends), cuts
         return graph
 
     def to_networkx(self) -> Any:

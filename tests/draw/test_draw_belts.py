@@ -1,0 +1,36 @@
+"""The belts of h and c: no bend and no crossing in unrolled RNN, LSTM and GRU."""
+
+import shutil
+
+import pytest
+from belts import bends, crossings, curves
+from drawn_graphs import cell, layer
+
+from tinygrad_rnn.draw import draw
+
+pytestmark = pytest.mark.skipif(shutil.which("dot") is None, reason="needs the program dot")
+
+
+@pytest.mark.parametrize("show", [(), ("value", "grad")], ids=["compact", "values"])
+@pytest.mark.parametrize("T", [3, 6, 20])
+@pytest.mark.parametrize("kind", ["RNNCell", "LSTMCell", "GRUCell", "RNN", "LSTM", "GRU"])
+def test_no_belt_bends_or_is_crossed(kind, T, show):
+    output = (cell if kind.endswith("Cell") else layer)(kind, T)
+    svg = draw(output, show=show, fold=None, max_nodes=10**4).pipe("svg")
+    belts = [name for name, _ in curves(svg) if name.startswith("edge belt ")]
+    assert len(belts) >= T * (2 if kind.startswith("LSTM") else 1)
+    assert bends(svg) == []
+    assert crossings(svg) == []
+
+
+def test_a_crossing_and_a_bend_are_seen():
+    """The measure itself: one line over another, and one with a step in it."""
+    text = (
+        '<svg xmlns="http://www.w3.org/2000/svg">'
+        '<g class="edge belt a"><path d="M0,0C1,0 9,0 10,0"/></g>'
+        '<g class="edge b"><path d="M5,-5C5,-2 5,2 5,5"/></g>'
+        '<g class="edge c"><path d="M5,5C5,4 5,2 5,0"/></g>'
+        '<g class="edge belt d"><path d="M20,0C22,0 28,9 30,9"/></g></svg>'
+    )
+    assert crossings(text.encode()) == [("edge belt a", "edge b")]
+    assert bends(text.encode()) == ["edge belt d"]
