@@ -319,6 +319,17 @@ def test_float32_is_likely():
     expect(say((np.sin, backward), (3, 4)), "local rule", "float32", word="likely")
 
 
+def test_nearly_all_of_the_difference_is_likely():
+    """The path is missing, but for a hundredth of it."""
+
+    def backward(g, x):
+        y, s = np.tanh(x), nets.sigmoid(x)
+        return g * ((1 - y * y) * s + (0.001 + 0.001 * np.sin(x)) * y * s * (1 - s))
+
+    found = say((lambda x: np.tanh(x) * nets.sigmoid(x), backward), (3, 4))
+    expect(found, "edge weight", "a path is missing", "tanh(x) * ", word="likely")
+
+
 def test_unknown_says_where_and_nothing_more():
     def backward(g, x, y):
         dx = g * y

@@ -81,13 +81,15 @@ def _answer(
 
 
 def _nearest(engine: Engine) -> Hypothesis | None:
-    """The hypothesis that explains nearly all of the difference, in every case."""
-    best = [
-        (min(share_explained(h, case) for case in engine.cases), k)
-        for k, h in enumerate(engine.near)
-    ]
-    share, k = max(best, default=(0.0, 0))
-    return engine.near[k] if share >= ENOUGH else None
+    """A hypothesis that explains nearly all of the difference, in every case."""
+    best, most = None, ENOUGH
+    for hypothesis in engine.nearly():
+        share = share_explained(hypothesis, engine.first)
+        if share >= most:
+            share = min(share_explained(hypothesis, case) for case in engine.cases)
+        if share >= most:
+            best, most = hypothesis, share
+    return best
 
 
 def _single_precision(engine: Engine) -> str:

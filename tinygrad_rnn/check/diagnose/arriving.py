@@ -93,6 +93,11 @@ def _of_steps(k: int, g: Array, which: str) -> Iterator[Hypothesis]:
             f"{which} is summed {along} and handed to all: the entries are mixed",
             lambda gs, axis=axis: _with(gs, k, _spread(gs[k], np.sum, axis)),
         )
+    yield from _of_all_entries(k, g, which)
+
+
+def _of_all_entries(k: int, g: Array, which: str) -> Iterator[Hypothesis]:
+    """Transposed, or one number for all."""
     if g.ndim == 2 and g.shape[0] == g.shape[1]:
         yield by_cotangents(
             f"{which} is transposed: its axes are swapped", lambda gs: _with(gs, k, gs[k].T)

@@ -47,7 +47,6 @@ class Engine:
         self.wrong = sorted(set().union(*(case.wrong for case in cases)))
         self.until = time.process_time() + PATIENCE
         self.tested: set[tuple[Mistake, tuple[int, ...]]] = set()
-        self.near: list[Hypothesis] = []  # what was tried, for "likely"
         self._short: dict[int, Case | None] = {}
 
     def explanations(self) -> list[Hypothesis]:
@@ -57,6 +56,16 @@ class Engine:
             found = found or self._held(others(self.first), self.wrong)
         found = found or self._input_by_input() or self._pairs(self.wrong)
         return self._ranked(found)
+
+    def nearly(self) -> Iterator[Hypothesis]:
+        """Simple hypotheses that may explain nearly all: to be said where none explains all."""
+        yield from whole(self.cases, self.wrong)
+        yield from arriving(self.cases)
+        if all(case.program is not None for case in self.cases):
+            for mistake in self._likeliest(self.first):
+                hypothesis = self._hypothesis(mistake)
+                if hypothesis is not None:
+                    yield hypothesis
 
     def _ranked(self, found: list[Hypothesis]) -> list[Hypothesis]:
         """What says the same once, and only the simplest: about all inputs, of the first rank."""

@@ -542,7 +542,14 @@ def of_broadcasting(program: Program, line: Line, i: int, pull: Rule) -> Iterato
                     np.asarray(np.broadcast_to(pull(g), full).sum(axis=other)), shape
                 ),
             )
-    if line.op.name == "multiply":
+    yield from _summed_before(program, line, i, axes)
+
+
+def _summed_before(program: Program, line: Line, i: int, axes: list[int]) -> Iterator[Alternative]:
+    """The sum taken before the other factor is multiplied in."""
+    shape, full = np.shape(line.operands[i]), line.value.shape
+    text = name_of(program, line.args[i], line.t)
+    if line.op is not None and line.op.name == "multiply":
         factor = line.operands[1 - i]
         own = [k for k in axes if np.ndim(factor) == len(full) and factor.shape[k] > 1]
         if own:

@@ -9,7 +9,8 @@ Read next: `time_table.py`.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 
 import numpy as np
 
@@ -43,41 +44,13 @@ def through_time(case: Case) -> Iterator[Hypothesis]:
     )
     yield from _weights(case)
     for n in range(2, T):
-        yield by_changes(
-            "time table",
-            f"truncated: the carried gradient is cut every {n} steps, counted from the first",
-            lambda program, n=n: cut(program, lambda t: t > 0 and t % n == 0),
-            case,
-        )
-        yield by_changes(
-            "time table",
-            f"truncated: the carried gradient is cut every {n} steps, counted from the first, and"
-            " so it does not reach the first state",
-            lambda program, n=n: cut(program, lambda t: t % n == 0),
-            case,
-        )
-        yield by_changes(
-            "time table",
-            f"truncated: the carried gradient is cut every {n} steps, counted from the last",
-            lambda program, n=n: cut(
-                program, lambda t: t > 0 and (_last(program) + 1 - t) % n == 0
-            ),
-            case,
-        )
-        yield by_changes(
-            "time table",
-            f"truncated: the gradient is carried back over the last {n} steps only",
-            lambda program, n=n: cut(program, lambda t: t == _last(program) + 1 - n),
-            case,
-        )
-        yield by_changes(
-            "time table",
-            f"truncated: over the last {n} steps the gradient is carried back, before that it is"
-            " cut between all steps",
-            lambda program, n=n: cut(program, lambda t: 0 < t <= _last(program) + 1 - n),
-            case,
-        )
-
+        for said, at in _truncations(n):
+            yield by_changes(
+                "time table",
+                f"truncated: {said}",
+                lambda program, at=at: cut(program, partial(at, _last(program) + 1)),
+                case,
+            )
     for k in range(1, T):
         yield by_changes(
             "time table",
@@ -86,6 +59,20 @@ def through_time(case: Case) -> Iterator[Hypothesis]:
             lambda program, k=k: stopped(program, k),
             case,
         )
+
+
+def _truncations(n: int) -> Iterator[tuple[str, Callable[[int, int], bool]]]:
+    """Where people cut: (in words, whether (T, t) is a place to cut before)."""
+    every = f"the carried gradient is cut every {n} steps, counted from the"
+    yield f"{every} first", lambda T, t: t > 0 and t % n == 0
+    yield f"{every} first, and so it does not reach the first state", lambda T, t: t % n == 0
+    yield f"{every} last", lambda T, t: t > 0 and (T - t) % n == 0
+    yield f"the gradient is carried back over the last {n} steps only", lambda T, t: t == T - n
+    yield (
+        f"over the last {n} steps the gradient is carried back, before that it is cut between all"
+        " steps",
+        lambda T, t: 0 < t <= T - n,
+    )
 
 
 def _weights(case: Case) -> Iterator[Hypothesis]:
