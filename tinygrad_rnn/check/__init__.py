@@ -3,7 +3,8 @@
 Read in this order: `gradcheck.py`, the public function and its stages; `subject.py`, what is
 checked; `setting.py`, `jumps.py` and `oracle.py`, where the truth comes from; `contract.py`,
 `compare.py` and `direction.py`, the stages; `search.py`, where it is wrong; `rounding.py` and
-`kinks.py`, when a difference is no mistake; `report.py`.
+`kinks.py`, when a difference is no mistake; `exact.py`, all entries at once; `diagnose/`, what was
+done wrong; `report.py`.
 """
 
 from .gradcheck import gradcheck

@@ -2,7 +2,7 @@
 
 They need nothing but the true gradient for another dL/dy.
 
-Read next: `time_table.py`.
+Read next: `everywhere.py`.
 """
 
 # mypy: disable-error-code=misc

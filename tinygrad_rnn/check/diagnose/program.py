@@ -11,7 +11,7 @@ place of c, the gradient along u changes by <c' - c, d(source) along u>.
 
 Legend: `n` a line, `i` an argument of it, `g` the gradient that arrives at a line.
 
-Read next: `places.py`.
+Read next: `case.py`.
 """
 
 from __future__ import annotations

@@ -4,7 +4,7 @@ Equal sizes are taken for one symbol: if x is (5, 3) and W (3, 4), then N = 5, D
 each gets a new value. A size that is a multiple of a smaller one may have to stay it (four gates
 side by side); where no other sizes work, there are new values of the same shapes.
 
-Read next: `alternatives.py`.
+Read next: `words.py`.
 """
 
 from __future__ import annotations

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from ...tensor import Tensor
-from .recorded import Notes, Recorded, joined_up, plain, tensors
+from .recorded import Notes, Recorded, joined_up, plain
 
 _MAKERS = ("zeros", "ones", "empty", "full", "eye", "arange", "linspace")
 _LIKE = ("zeros_like", "ones_like", "empty_like", "full_like")
@@ -139,8 +139,3 @@ def _is_library(names: dict[str, Any]) -> bool:
 
 
 _PACKAGE = __name__.partition(".")[0]
-
-
-def unwrapped(result: Any) -> Any:
-    """What a rebound function returned, with Tensors in the place of its Recorded."""
-    return tensors(result)

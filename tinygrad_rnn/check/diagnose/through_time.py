@@ -149,11 +149,6 @@ def _last(program: Program) -> int:
     return max((line.t for line in program.lines if line.t is not None), default=0)
 
 
-def steps_of(program: Program) -> list[int | None]:
-    """The step that a line belongs to; None outside of the loop, also for leaves."""
-    return [line.t for line in program.lines]
-
-
 def crossings(program: Program) -> list[tuple[Edge, int]]:
     """The edges from one step to the step before, with the later step; at 0 those to what is first.
 
