@@ -84,7 +84,11 @@ class Picture:
             found = [c.removeprefix(pattern) for c in classes if c.startswith(pattern)]
             if found:
                 new.set(name, found[0])
-        tail = _title(part).partition("->")[0].replace("_", "-")
+        ends, to = _title(part).split("->"), new.get("data-to")
+        backwards = "belt" in classes and ends[0].startswith("in_")
+        if backwards or ends[0] in (f"n{to}", f"op_n{to}"):
+            ends.reverse()  # a reverse direction is laid out from right to left
+        tail = ends[0].replace("_", "-")
         if tail.startswith("in-n"):
             new.set("data-belt", tail.removeprefix("in-"))
         if "data-arg" in new.attrib:
