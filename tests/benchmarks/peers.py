@@ -563,6 +563,8 @@ def main():
             if 3 not in times:
                 timed(name, 3, folder)
             results[name] = {"times": times, "answers": features(name, folder)}
+        if not results:
+            return
         print(f"\n{table(results, arguments.lengths)}\n\n{machine()}")
         if arguments.write:
             keep(results, folder)
