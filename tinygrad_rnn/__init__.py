@@ -7,7 +7,7 @@ Read in this order: `tensor.py`, `graph.py`, `ops.py`, `check/`, `nn/recurrent.p
 """
 
 from . import bptt, data, functional, nn, optim
-from .check import Report, gradcheck
+from .check import Report, check_loss, check_module, check_rule, gradcheck, locate
 from .compiled import compile
 from .derivatives import hessian, hvp, jacobian, jvp, vjp
 from .draw import Drawing, draw

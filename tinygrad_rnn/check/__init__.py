@@ -4,10 +4,17 @@ Read in this order: `gradcheck.py`, the public function and its stages; `subject
 checked; `setting.py`, `jumps.py` and `oracle.py`, where the truth comes from; `contract.py`,
 `compare.py` and `direction.py`, the stages; `search.py`, where it is wrong; `rounding.py` and
 `kinks.py`, when a difference is no mistake; `exact.py`, all entries at once; `diagnose/`, what was
-done wrong; `report.py`.
+done wrong; `report.py`. Then what else can be checked: `rules.py`, one rule; `modules.py`, a net or
+a training loss; `locate.py`, every operation in its place.
 """
 
 from .gradcheck import gradcheck
+from .locate import Finding, Located, locate
+from .modules import check_loss, check_module
 from .report import Report, Result
+from .rules import check_rule
 
-__all__ = ["Report", "Result", "gradcheck"]
+__all__ = [
+    "Finding", "Located", "Report", "Result", "check_loss", "check_module", "check_rule",
+    "gradcheck", "locate",
+]  # fmt: skip

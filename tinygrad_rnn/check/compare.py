@@ -18,6 +18,7 @@ from .oracle import Trial, complex_step
 from .setting import EPS
 
 DECADES = 4  # orders of magnitude that share a direction
+TRUNCATION = 1e-150  # the complex step leaves h^2 = 1e-200 of a third derivative: x^3 at 0
 BLIND = 1e-2  # an oracle that allows so large a share of an error has decided nothing
 
 
@@ -35,11 +36,11 @@ class Comparison(NamedTuple):
 
     @property
     def blind(self) -> bool:
-        return self.allowed > BLIND * self.size > 0
+        return self.allowed > max(BLIND * self.size, TRUNCATION) and self.size > 0
 
     @property
     def digits(self) -> float:
-        return digits(self.error, self.size)
+        return digits(self.error if self.error > TRUNCATION else 0.0, self.size)
 
 
 def compare(trial: Trial, i: int, u: Array) -> Comparison:
@@ -48,7 +49,7 @@ def compare(trial: Trial, i: int, u: Array) -> Comparison:
     true, mine = trial.v * slope.values, trial.gradients[i] * u
     size = float(np.sum(np.abs(true)) + np.sum(np.abs(mine)))
     error = abs(float(np.sum(true) - np.sum(mine)))
-    allowed = max(trial.oracle.direction * size, trial.blur(slope))
+    allowed = max(trial.oracle.direction * size, trial.blur(slope), TRUNCATION)
     touched = slope.values != 0
     return Comparison(error, size, allowed, touched if np.any(touched) else ~touched)
 

@@ -114,7 +114,21 @@ def gradcheck(
             _second_order(setting, subject, report)
     if diagnose and report.stage is not None and report.order == 1:
         report.diagnosis = explain(setting, report, cases)
+    if diagnose and report.stage is not None and isinstance(subject, TensorFunction):
+        _locate(subject, inputs, report)
     return report
+
+
+def _locate(subject: TensorFunction, inputs: Sequence[Any], report: Report) -> None:
+    """The operations of a wrong function of Tensors that are wrong themselves, and their lines."""
+    from .locate import culprits  # it checks single operations by gradcheck
+
+    try:
+        report.located = culprits(subject, inputs, report.order, report.seed)[0]
+    except (TypeError, ValueError) as error:  # an operation that cannot be checked where it stands
+        report.notes.append(
+            f"the operations of {subject.name} were not checked one by one: {error}"
+        )
 
 
 def _stages(setting: Setting, seed: int, may_share: bool) -> Report:

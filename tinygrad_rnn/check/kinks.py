@@ -63,12 +63,14 @@ class Kinks:
         """
         given = self.trial.gradients[self.i].ravel()
         nothing = Beside(np.zeros(given.size, dtype=bool), False, np.zeros(given.size))
-        right, left = (self._gradient_at(np.full(given.size, side)) for side in (1.0, -1.0))
-        if right is None or left is None:
+        turns = np.where(np.arange(given.size) % 2, -1.0, 1.0)  # the middle of a tie moves too
+        every = [self._gradient_at(side) for side in (turns**2, -(turns**2), turns)]
+        if any(there is None for there in every):
             return nothing
-        r, l = right.gradients[self.i].ravel(), left.gradients[self.i].ravel()
-        most = np.max(np.abs([given, r, l]), axis=0)
-        jumping = np.ptp([given, r, l], axis=0) > 1e-3 * most + 1e-12 * np.max(most, initial=0.0)
+        near = [there.gradients[self.i].ravel() for there in every if there is not None]
+        r, l, _ = near
+        most = np.max(np.abs([given, *near]), axis=0)
+        jumping = np.ptp([given, *near], axis=0) > 1e-3 * most + 1e-12 * np.max(most, initial=0.0)
         if not np.any(jumping):
             return nothing
         is_left, is_right = (np.abs(given - g) <= self.blur * most for g in (l, r))

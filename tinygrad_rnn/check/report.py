@@ -87,6 +87,8 @@ class Report:
         problems: (stage, sentence) of what is wrong and belongs to no single input.
         notes: what does not change the verdict but should be known.
         diagnosis: why a gradient is wrong, and how sure that is; None where none is.
+        located: of a wrong function of Tensors the operations that are wrong, with their lines:
+            `Finding`s, see `tg.locate`.
     """
 
     function: str
@@ -97,6 +99,7 @@ class Report:
     problems: list[tuple[str, str]] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     diagnosis: Diagnosis | None = None
+    located: list[Any] = field(default_factory=list)
 
     @property
     def stage(self) -> str | None:
@@ -146,6 +149,8 @@ class Report:
             yield f"{r.name}: {r.smallest}"
         if self.diagnosis is not None and self.diagnosis.family != "contract":
             yield from str(self.diagnosis).splitlines()
+        for finding in self.located:
+            yield from str(finding).splitlines()
         for _, sentence in self.problems:
             yield sentence
         wrong: dict[str, list[str]] = {}

@@ -18,7 +18,7 @@ from functools import cached_property, partial
 import numpy as np
 
 from ..arraylike import Array
-from .compare import Comparison, compare, on, scales
+from .compare import TRUNCATION, Comparison, compare, on, scales
 from .oracle import Trial
 from .setting import EPS
 
@@ -96,7 +96,7 @@ class Rounding:
         answer, unclear, silent = None, False, [support[:0]]
         for part in scales(self.trial, i, support):
             u, found = self._along(i, part)
-            if found.size == 0:
+            if found.size <= TRUNCATION:
                 silent.append(part)
             elif found.fits or found.error <= LOOSE * found.size:
                 answer = True

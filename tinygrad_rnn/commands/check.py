@@ -13,9 +13,7 @@ from typing import Any
 import numpy as np
 
 from ..check import Report
-from ..check.locate import Finding, culprits
 from ..check.modules import check_loss, check_module
-from ..check.subject import TensorFunction
 from ..functional import cross_entropy
 from ..models import load_model
 from ..nn import LAYERS
@@ -67,7 +65,7 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.target is not None:
         return _run_file(arguments)
     report = _of_model(arguments) if arguments.model is not None else _of_cell(arguments)
-    return _said(report, [], "", arguments.json)
+    return _said(report, "", arguments.json)
 
 
 def _of_cell(arguments: argparse.Namespace) -> Report:
@@ -102,7 +100,6 @@ def _run_file(arguments: argparse.Namespace) -> int:
         inputs = inputs_for(what, arguments.shapes, arguments.seed)
         drawn = _deep(inputs, what) if arguments.deep else [(inputs, arguments.seed, 1.0)]
     done: list[tuple[Report, str]] = []
-    found: list[Finding] = []
     for given, seed, scale in drawn:
         with blaming(path):
             values = _scaled(given.values(seed), scale)
@@ -110,15 +107,14 @@ def _run_file(arguments: argparse.Namespace) -> int:
                 continue
             report = what.report(values, arguments.order, seed)
             report.function = what.name
-            found = _located(what, values, arguments, report)
         times = f", times {scale:g}" if scale != 1 else ""
         done.append((report, f"inputs: {given.described(values)}{times}"))
         if not report:
             break
-    report, said = done[-1] if found or not done[-1][0] else done[0]
+    report, said = done[0] if done[-1][0] else done[-1]
     if len(done) > 1:
         said += f"; {len(done)} checks of other sizes, seeds and scales"
-    return _said(report, found, said, arguments.json)
+    return _said(report, said, arguments.json)
 
 
 def _deep(inputs: Inputs, what: Checked) -> list[tuple[Inputs, int, float]]:
@@ -131,24 +127,14 @@ def _scaled(values: list[Any], scale: float) -> list[Any]:
     return [v * scale if np.asarray(v).dtype.kind == "f" else v for v in values]
 
 
-def _located(
-    what: Checked, values: list[Any], arguments: argparse.Namespace, report: Report
-) -> list[Finding]:
-    """Of a function of Tensors that is wrong: the lines of the operations that are."""
-    if report or what.function is None:
-        return []
-    return culprits(TensorFunction(what.function), values, arguments.order, arguments.seed)[0]
-
-
 # ---------------------------------------------------------------- what is printed
-def _said(report: Report, found: list[Finding], inputs: str, as_json: bool) -> int:
+def _said(report: Report, inputs: str, as_json: bool) -> int:
     if as_json:
-        print(json.dumps(as_data(report, found, inputs), indent=2))
+        print(json.dumps(as_data(report, inputs), indent=2))
     else:
         print(report)
-        for line in [*(str(f) for f in found), inputs]:
-            if line:
-                print("  " + line.replace("\n", "\n  "))
+        if inputs:
+            print(f"  {inputs}")
     if report:
         return 0
     if report.stage is not None:
@@ -158,7 +144,7 @@ def _said(report: Report, found: list[Finding], inputs: str, as_json: bool) -> i
     )
 
 
-def as_data(report: Report, found: list[Finding], inputs: str) -> dict[str, Any]:
+def as_data(report: Report, inputs: str) -> dict[str, Any]:
     """The report in words, numbers and lists, for JSON."""
     verdict = "right" if report else "not compared" if report.stage is None else "wrong"
     number: Callable[[float], float | None] = lambda x: x if np.isfinite(x) else None  # noqa: E731
@@ -201,6 +187,6 @@ def as_data(report: Report, found: list[Finding], inputs: str) -> dict[str, Any]
                 "line": f.place.own.line if f.place else None,
                 "reason": f.reason,
             }
-            for f in found
+            for f in report.located
         ],
     }
