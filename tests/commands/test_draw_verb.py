@@ -176,7 +176,7 @@ def test_a_page_that_cannot_be_made(call, tmp_path, words, message):
 
 def test_long_loops_fold_and_roll(call, tmp_path):
     def drawn(*words):
-        code, out, err = call("--cell", "rnn", "--steps", "12", *words, "--out", "o.gv")
+        code, _, err = call("--cell", "rnn", "--steps", "12", *words, "--out", "o.gv")
         assert (code, err) == (0, "")
         return (tmp_path / "o.gv").read_text(encoding="utf-8").count("subgraph")
 

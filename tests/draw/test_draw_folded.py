@@ -108,7 +108,7 @@ def test_a_rolled_picture_has_one_box_a_loop_and_an_arrow_for_each_state(name):
     assert source.count("subgraph cluster_s") == sum(
         len(loop.carried) > 0 and loop.period > 1 for loop in graph.loops()
     )
-    assert ("× 14 steps" in source and "<SUB>t−1</SUB>" in source) or "t−1" in source
+    assert "t−1" in source
 
 
 @pytest.mark.parametrize("rankdir", ["LR", "TB"])
@@ -146,7 +146,7 @@ def test_a_rolled_step_shows_no_values_of_one_step():
     source = draw(cell("LSTMCell", 20), rolled=True, show=("value",)).source
     (z,) = [line for line in source.splitlines() if "<B>z</B>" in line]
     assert "<TABLE" not in z
-    assert "<SUB>t</SUB>" in z
+    assert '<SUB><FONT POINT-SIZE="8.5">t</FONT></SUB>' in z
 
 
 # ---------------------------------------------------------------- what is folded when
@@ -247,7 +247,10 @@ def test_a_reverse_direction_runs_from_right_to_left(options):
     assert half >= 1 and xs[:half] == sorted(xs[:half])
     assert xs[half:] == sorted(xs[half:], reverse=True)
     if options.get("rolled"):
-        assert "t → t−1" in drawing.source and "<SUB>t+1</SUB>" in drawing.source
+        assert (
+            "t → t−1" in drawing.source
+            and '<SUB><FONT POINT-SIZE="8.5">t+1</FONT></SUB>' in drawing.source
+        )
 
 
 # ---------------------------------------------------------------- what was read, and time

@@ -205,8 +205,8 @@ def test_states_are_what_crosses_whatever_their_names_are():
 
 def test_the_state_before_step_0_is_not_called_like_the_one_it_makes():
     source = draw(own_loop(2, first=0), show=()).source
-    assert "<B>s</B><SUB>−1</SUB>" in source
-    assert "<B>s</B><SUB>0</SUB>" in draw(own_loop(2), show=()).source
+    assert '<B>s</B><SUB><FONT POINT-SIZE="8.5">−1</FONT></SUB>' in source
+    assert '<B>s</B><SUB><FONT POINT-SIZE="8.5">0</FONT></SUB>' in draw(own_loop(2), show=()).source
 
 
 def test_two_parameters_of_one_name_are_told_apart():

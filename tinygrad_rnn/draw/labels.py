@@ -257,7 +257,8 @@ class Labeller:
         if n in self._below:
             below = self._below[n]
             return (runs[0], Run(below, "sub")) if below else runs
-        inside = line.op is None or line.t is not None  # a running loss only goes along
+        leaf = line.op is None and not line.learned  # a weight belongs to no step
+        inside = leaf or line.t is not None  # a running loss only goes along
         if len(runs) == 1 and home is not None and inside:
             return (*runs, Run(str(self.plan.steps[home].t), "sub"))
         return runs

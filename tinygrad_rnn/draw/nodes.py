@@ -22,7 +22,6 @@ NONLINEAR = frozenset(
     )
 )  # fmt: skip
 
-_TAGS = {"b": "B", "sub": "SUB"}
 _LOWERED = str.maketrans("0123456789-−+", "₀₁₂₃₄₅₆₇₈₉₋₋₊")
 
 
@@ -171,12 +170,15 @@ class Nodes:
 
     def _rich_run(self, run: Run, pale: bool = False) -> str:
         text = rich_text(run.text)
+        if text.startswith(" "):  # an SVG swallows the first space
+            text = f"&#160;{text[1:]}"
         if not text:
             return ""
         if run.style == "small":
             return f'<FONT POINT-SIZE="8" COLOR="{self._colour("faint", pale)}">{text}</FONT>'
-        tag = _TAGS.get(run.style)
-        return f"<{tag}>{text}</{tag}>" if tag else text
+        if run.style == "sub":  # as small as Graphviz measures it, also in a browser
+            return f'<SUB><FONT POINT-SIZE="8.5">{text}</FONT></SUB>'
+        return f"<B>{text}</B>" if run.style == "b" else text
 
     def _rich_row(self, row: Row, size: int = 8, pale: bool = False) -> str:
         colour = self._colour(row.colour, pale)
