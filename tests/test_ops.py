@@ -100,6 +100,14 @@ def test_logsumexp_of_masked_entries():
     assert tg.logsumexp(np.array([-np.inf, -np.inf])) == -np.inf
 
 
+def test_logsumexp_takes_the_largest_entry_of_each_row_out_of_that_row():
+    x = leaf([[1000.0, 1000.0], [-1000.0, -1001.0]])
+    y = tg.logsumexp(x, axis=1)
+    close(y.data, [1000 + np.log(2), -1000 + np.log1p(np.exp(-1))])
+    y.backward([2.0, 3.0])
+    close(x.grad, [[1, 1], [3 / (1 + np.exp(-1)), 3 / (1 + np.e)]])
+
+
 # ---------------------------------------------------------------- kinks, ties, zeros
 def test_the_convention_at_kinks_is_written_at_the_top_of_ops():
     for word in ("kink", "least norm", "tie", "share it equally", "absolute", "relu", "clip"):
@@ -229,6 +237,52 @@ def test_einsum_letters_that_broadcast():
         check_gradient_equals_the_complex_step(case)
 
 
+@pytest.mark.parametrize(
+    ("subscripts", "shapes", "gradients"),
+    [
+        ("ij,jk->ik", [(2, 3), (3, 4)], ["ik,jk->ij", "ik,ij->jk"]),
+        ("ij,ij->j", [(2, 3), (2, 3)], ["j,ij->ij", "j,ij->ij"]),
+        ("ij->j", [(2, 3)], ["j,i->ij"]),
+        ("ii->i", [(3, 3)], ["i,iA->iA"]),
+        ("ii->", [(3, 3)], [",i,iA->iA"]),
+    ],
+)
+def test_ones_and_identities_take_part_in_an_einsums_gradient_only_where_they_must(
+    subscripts, shapes, gradients
+):
+    """Elsewhere they would change no value, but cost time; and they have the operands' dtype."""
+    operands = [leaf(normal(shape, k).astype(np.float32)) for k, shape in enumerate(shapes)]
+    y = tg.einsum(subscripts, *operands)
+    found = tg.grad(y, operands, np.ones(y.shape, y.dtype), create_graph=True)
+    assert [g.node.attrs["subscripts"] for g in found] == gradients
+    assert {x.dtype for g in found for x in g.node.inputs} == {np.dtype(np.float32)}
+
+
+@pytest.mark.parametrize(
+    ("subscripts", "shapes"),
+    [("...A,A->...", [(2, 3), (3,)]), ("zyxwvu", [(2, 1, 3, 2, 1, 2)])],
+    ids=["the ellipsis has other letters", "an implied result is in alphabetical order"],
+)
+def test_the_letters_of_an_einsum(subscripts, shapes):
+    case = Case(
+        lambda *xs: tg.einsum(subscripts, *xs),
+        lambda *xs: np.einsum(subscripts, *xs),
+        [normal(shape, k) for k, shape in enumerate(shapes)],
+        subscripts,
+    )
+    check_forward_equals_numpy(case)
+    check_gradient_equals_the_complex_step(case)
+
+
+@pytest.mark.parametrize("axis", [None, 0, -1])
+def test_the_running_sum_of_a_single_number_is_an_array_of_one(axis):
+    x = leaf(2.0)
+    y = tg.cumsum(x, axis=axis)
+    assert y.shape == (1,)
+    y.backward([3.0])
+    assert x.grad.shape == () and x.grad == 3
+
+
 def test_a_cast_casts_the_gradient_back():
     x = leaf(normal((3,)))
     y = x.astype(np.float32)
@@ -263,6 +317,52 @@ def test_axes_shapes_and_indices_that_do_not_exist_raise(call):
     for x in (np.ones((2, 3)), leaf(np.ones((2, 3)))):
         with pytest.raises((ValueError, IndexError)):
             call(x)
+
+
+# ---------------------------------------------------------------- what is computed, and what is not
+@pytest.mark.parametrize(
+    ("x", "y", "gathered"),
+    [  # by the outer dimensions: rows of x, columns of y
+        ((5, 3), (3, 2), "x"),
+        ((5, 2), (2, 3), "x"),
+        ((4, 5), (5, 2), "x"),
+        ((2, 3), (3, 2), "y"),
+        ((2, 3), (3, 5), "y"),
+        ((5, 3), (3,), "x"),
+        ((2, 3), (3,), "x"),
+        ((1, 3), (3,), ""),
+        ((3,), (3, 5), "y"),
+        ((2, 2, 3), (3, 4), "y"),
+        ((2, 3, 3), (3, 4), ""),
+    ],
+)
+def test_the_operand_with_more_vectors_gets_the_sum_of_its_uses_in_one_product(
+    monkeypatch, x, y, gathered
+):
+    sums = []
+    forward = ops.sum_of_products.forward
+
+    def counting(*pairs, items):
+        sums.append((len(pairs), forward(*pairs, items=items).shape))
+        return forward(*pairs, items=items)
+
+    monkeypatch.setattr(ops.sum_of_products, "forward", counting)
+    a, b = leaf(normal(x)), leaf(normal(y, 1))
+    z = a @ b + 2 * (a @ b)
+    z.backward(normal(z.shape, 2))
+    assert sums == [(4, {"x": x, "y": y}[name]) for name in gathered], "two pairs, one product"
+
+
+def test_a_product_without_zeros_is_not_made_anew_for_every_entry(monkeypatch):
+    def costly(x, axis):
+        raise AssertionError("n products of n entries, where one division would do")
+
+    monkeypatch.setattr(ops, "_product_of_others", costly)
+    x = leaf([2.0, 3.0, 4.0])
+    tg.prod(x).backward(5.0)
+    close(x.grad, [60, 40, 30])
+    with pytest.raises(AssertionError, match="n products"):
+        tg.prod(leaf([2.0, 0.0])).backward()
 
 
 # ---------------------------------------------------------------- masks

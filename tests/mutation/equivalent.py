@@ -40,9 +40,75 @@ EQUIVALENT: dict[str, dict[str, list[str]]] = {
         ],
         "swapaxes(a, b) is swapaxes(b, a)": [
             '_matmul_right: return matmul(x.swapaxes(-1, -2), g) -> return matmul(x.swapaxes(-2, -1), g)',
+            '_matmul_left: return g @ y.T if g.ndim == y.ndim == 2 else matmul(g, y.swapaxes(-1, -2)) -> return g @ y.T if g.ndim == y.ndim == 2 else matmul(g, y.swapaxes(-2, -1))',
+        ],
+        "np.asarray gives an array as it is: asking before is only quicker": [
+            '_floating: if type(x) is not np.ndarray: -> if x is not np.ndarray:',
+        ],
+        "y is a matrix where this counts, and the last axis of a matrix is axis 1": [
+            'matmul: return np.matmul(as_rows(x, x.shape[-1]), y).reshape(*x.shape[:-1], y.shape[-1]) -> return np.matmul(as_rows(x, x.shape[-1]), y).reshape(*x.shape[:-1], y.shape[1])',
+            '_matmul_left: met = 1 if y.ndim == 1 else y.shape[-1] -> met = 1 if y.ndim == 1 else y.shape[1]',
+            '_matmul_right: rows, g_rows = (as_rows(x, x.shape[-1]), as_rows(g, y.shape[-1])) -> rows, g_rows = (as_rows(x, x.shape[-1]), as_rows(g, y.shape[1]))',
+        ],
+        "NumPy takes every negative size for the one that is left open": [
+            '_matmul_left: a.reshape(1, -1) -> a.reshape(1, -2)',
+        ],
+        "a matter of speed: @ and matmul, y.T and y.swapaxes give the same for a matrix y; @ goes past the primitive": [
+            '_matmul_left: return g @ y.T if g.ndim == y.ndim == 2 else matmul(g, y.swapaxes(-1, -2)) -> return matmul(g, y.swapaxes(-1, -2))',
+            '_matmul_left: return g @ y.T if g.ndim == y.ndim == 2 else matmul(g, y.swapaxes(-1, -2)) -> return g @ y.T if g.ndim != y.ndim == 2 else matmul(g, y.swapaxes(-1, -2))',
+            '_matmul_left: return g @ y.T if g.ndim == y.ndim == 2 else matmul(g, y.swapaxes(-1, -2)) -> return g @ y.T if g.ndim == y.ndim == 1 else matmul(g, y.swapaxes(-1, -2))',
+        ],
+        "y has one axis or more than two here: a matrix has been dealt with": [
+            '_matmul_right: return expand(x, -1) * expand(g, -2) if y.ndim > 1 else g * x -> return expand(x, -1) * expand(g, -2) if y.ndim > 2 else g * x',
+        ],
+        "expand distinguishes -1 from every other axis, and is called with -1 and -2": [
+            '_matmul_right: return expand(x, -1) * expand(g, -2) if y.ndim > 1 else g * x -> return expand(x, -1) * expand(g, 2) if y.ndim > 1 else g * x',
+            '_matmul_right: return expand(x, -1) * expand(g, -2) if y.ndim > 1 else g * x -> return expand(x, -1) * expand(g, -3) if y.ndim > 1 else g * x',
+        ],
+        "a rule may return more axes than its input has: the walk sums them": [
+            '_matmul_right: return as_rows(x * expand(g, -1), x.shape[-1]).sum(axis=0) -> return as_rows(x * expand(g, -1), x.shape[-1])',
+            '_cumsum_gradient: return g.reshape(()) -> return g',
+        ],
+        "a matter of speed: reshaping a matrix to its own shape gives the same matrix": [
+            'as_rows: return x if x.ndim == 2 else x.reshape(int(np.prod(x.shape[:-1])), n) -> return x.reshape(int(np.prod(x.shape[:-1])), n)',
+        ],
+        "a matter of speed: concatenating one array copies it, and the product is the same": [
+            'sum_of_products: if len(a) == 1: -> if False:',
+        ],
+        "np.where takes 1.0 for true and 0.0 for false": [
+            '_product_of_others: others = prod(where(np.eye(n, dtype=bool), 1.0, rows), axis=-1) -> others = prod(where(np.eye(n), 1.0, rows), axis=-1)',
+        ],
+        "a NumPy integer is an axis and an end of a slice as well as Python's is": [
+            '_product_of_others: return others.reshape(moved.shape).transpose([int(k) for k in np.argsort(order)]) -> return others.reshape(moved.shape).transpose([k for k in np.argsort(order)])',
+            '_apart: stops = np.cumsum([x.shape[axis] for x in xs]).tolist() -> stops = np.cumsum([x.shape[axis] for x in xs])',
+        ],
+        "where the largest entry is infinite every finite number in its place gives that infinity": [
+            'logsumexp: top = np.where(np.isfinite(top), top, 0) -> top = np.where(np.isfinite(top), top, 1)',
+        ],
+        "without an axis the gradient that arrives is flat: its axis 0 is all it has": [
+            '_cumsum_gradient: return cumsum(g[back], axis=0 if axis is None else axis)[back].reshape(x.shape) -> return cumsum(g[back], axis=axis)[back].reshape(x.shape)',
         ],
     },
     "einsum": {
+        "a Tensor has ndim as an array has, and np.ndim asks for it": [
+            '_einsum_gradient: terms, result = explicit_subscripts(subscripts, [np.ndim(raw(x)) for x in operands]) -> terms, result = explicit_subscripts(subscripts, [np.ndim(x) for x in operands])',
+        ],
+        "max(a, b) is max(b, a)": [
+            '_einsum_gradient: sizes[letter] = max(n, sizes.get(letter, 0)) -> sizes[letter] = max(sizes.get(letter, 0), n)',
+        ],
+        "the size of an empty axis is taken for 1, so 0 ones take part: the gradient is empty in any case": [
+            '_einsum_gradient: sizes[letter] = max(n, sizes.get(letter, 0)) -> sizes[letter] = max(n, sizes.get(letter, 1))',
+        ],
+        "a term without an ellipsis has as many letters as its operand has axes: NumPy has seen to it": [
+            "explicit_subscripts: extra = [n - len(t.replace('...', '')) if '...' in t else 0 for t, n in zip(terms, ndims, strict=True)] -> extra = [n - len(t.replace('...', '')) for t, n in zip(terms, ndims, strict=True)]",
+        ],
+        "a NumPy integer is the end of a slice as well as Python's is": [
+            "explicit_subscripts: dots = ''.join(unused[:int(np.max(extra))]) -> dots = ''.join(unused[:np.max(extra)])",
+        ],
+        "the dots of an ellipsis are three or more, so they are not among the letters that occur once": [
+            "explicit_subscripts: letters = ''.join((t.replace('...', '') for t in left.split(','))) -> letters = ''.join((t for t in left.split(',')))",
+            "explicit_subscripts: letters = ''.join((t.replace('...', '') for t in left.split(','))) -> letters = ''.join((t.replace('', '...') for t in left.split(',')))",
+        ],
     },
     "graph": {
         "the heap has this one entry: nothing is compared with it before it is taken out": [
