@@ -386,6 +386,20 @@ def test_backward_of_what_needs_no_gradient_is_refused():
         tg.grad(A, leaf(A))
 
 
+@pytest.mark.parametrize("recording", [False, True])
+def test_an_operand_that_needs_a_gradient_only_after_the_forward_pass_and_has_no_rule_is_named(
+    recording,
+):
+    op = tg.primitive(lambda x, y: x * y, lambda g, out, x, y: g * y, None, name="half")
+    x, late = leaf(A), tg.Tensor(B, name="late")
+    y = op(x, late).sum()
+    tg.grad(y, x, create_graph=recording)
+    late.requires_grad = True
+    with pytest.raises(TypeError, match="half has no gradient rule for input 1, and 'late'"):
+        tg.grad(y, [x, late], create_graph=recording)
+    close(tg.grad(y, x, create_graph=recording).data, B)
+
+
 def test_one_entry_of_any_shape_needs_no_seed():
     x = leaf([[2.0]])
     (x * x).backward()
