@@ -30,7 +30,7 @@ EQUIVALENT: dict[str, dict[str, list[str]]] = {
         "a value is inside the bounds, strictly, if and only if its clipped value is": [
             'clipped.gradients: where(between(x, min=min, max=max), g, 0) -> where(between(out, min=min, max=max), g, 0)',
         ],
-        "a matter of speed: a stack of rows times a matrix is one product or many, with the same result": [
+        "a stack of rows times a matrix is one product or many, with the same result; one is quicker": [
             'matmul: if x.ndim > 2 and y.ndim == 2: -> if False:',
             'matmul: if x.ndim > 2 and y.ndim == 2: -> if y.ndim == 2:',
             'matmul: if x.ndim > 2 and y.ndim == 2: -> if x.ndim >= 2 and y.ndim == 2:',
@@ -53,7 +53,7 @@ EQUIVALENT: dict[str, dict[str, list[str]]] = {
         "NumPy takes every negative size for the one that is left open": [
             '_matmul_left: a.reshape(1, -1) -> a.reshape(1, -2)',
         ],
-        "a matter of speed: @ and matmul, y.T and y.swapaxes give the same for a matrix y; @ goes past the primitive": [
+        "for a matrix y both ways give the same; @ is quicker, because it goes past the primitive": [
             '_matmul_left: return g @ y.T if g.ndim == y.ndim == 2 else matmul(g, y.swapaxes(-1, -2)) -> return matmul(g, y.swapaxes(-1, -2))',
             '_matmul_left: return g @ y.T if g.ndim == y.ndim == 2 else matmul(g, y.swapaxes(-1, -2)) -> return g @ y.T if g.ndim != y.ndim == 2 else matmul(g, y.swapaxes(-1, -2))',
             '_matmul_left: return g @ y.T if g.ndim == y.ndim == 2 else matmul(g, y.swapaxes(-1, -2)) -> return g @ y.T if g.ndim == y.ndim == 1 else matmul(g, y.swapaxes(-1, -2))',
@@ -69,10 +69,10 @@ EQUIVALENT: dict[str, dict[str, list[str]]] = {
             '_matmul_right: return as_rows(x * expand(g, -1), x.shape[-1]).sum(axis=0) -> return as_rows(x * expand(g, -1), x.shape[-1])',
             '_cumsum_gradient: return g.reshape(()) -> return g',
         ],
-        "a matter of speed: reshaping a matrix to its own shape gives the same matrix": [
+        "reshaping a matrix to its own shape gives the same matrix; not to ask for it is quicker": [
             'as_rows: return x if x.ndim == 2 else x.reshape(int(np.prod(x.shape[:-1])), n) -> return x.reshape(int(np.prod(x.shape[:-1])), n)',
         ],
-        "a matter of speed: concatenating one array copies it, and the product is the same": [
+        "concatenating one array gives an equal copy; not to make it is quicker": [
             'sum_of_products: if len(a) == 1: -> if False:',
         ],
         "np.where takes 1.0 for true and 0.0 for false": [
