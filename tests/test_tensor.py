@@ -673,3 +673,18 @@ def test_an_anomaly_names_the_place_where_it_was_made():
         y = tg.sqrt(x).sum()
         with pytest.raises(FloatingPointError, match=r"gradient of sqrt for input 0 in net / t=3"):
             y.backward()
+
+
+def test_a_variadic_rule_gets_its_inputs_as_they_are():
+    """Handing T inputs over one by one, T times, would make a stack of T steps cost T squared."""
+    seen = []
+
+    def each(i, g, out, inputs):
+        seen.append(inputs)
+        return g
+
+    many = tg.primitive(lambda *xs: np.sum(xs, axis=0), name="many").gradients(each=each)
+    xs = [tg.Tensor(1.0, requires_grad=True) for _ in range(5)]
+    many(*xs).backward()
+    assert len(seen) == 5 and all(inputs is seen[0] for inputs in seen)
+    assert [float(x.grad) for x in xs] == [1.0] * 5

@@ -97,10 +97,10 @@ def _chain_rule(
     """(i, operand, g d(out)/d(operand)) for each operand i of `out` that needs a gradient."""
     node = out.node
     assert node is not None
-    pulls: Any = node.op.rules or node.op.pulls(len(node.inputs))
+    pull, rules = node.op.puller(), node.op.rules
     value, inputs = (out, node.inputs) if recording else (out._data, node.values)
     if recording:
-        pulls = [differentiating(node.scope)(p) if p else p for p in pulls]
+        pull = differentiating(node.scope)(pull)
     index, attrs = node.index, node.attrs
     if out.changed > index or node.fingerprints is not None:
         refuse_changed(out, node)
@@ -111,9 +111,9 @@ def _chain_rule(
         if x.changed > index:
             refuse_changed(out, node)
         if x._requires_grad and (leading is None or x in leading):
-            if pulls[i] is None:  # requires_grad was set after the forward pass
-                demand_rules(node.op.name, pulls, node.inputs)
-            c = pulls[i](g, value, *inputs, **attrs)
+            if rules and rules[i] is None:  # requires_grad was set after the forward pass
+                demand_rules(node.op.name, rules, node.inputs)
+            c = pull(i, g, value, inputs, attrs)
             if type(c) is not Share:
                 c = _fit(c, x, node, i)
                 if finite:

@@ -277,30 +277,30 @@ class Primitive:
         self.covers = -1 if None in rules else len(rules)
         return self
 
-    def pulls(self, n: int) -> Sequence[Any]:
-        """For each of n inputs the function (g, out, *inputs, **attrs) that gives its gradient."""
+    def pull(self, i: int, g: Any, out: Any, inputs: Sequence[Any], attrs: dict[str, Any]) -> Any:
+        """dL/d(input i), by its rule, from g = dL/d(out)."""
         if self.each is not None:
-            return [functools.partial(self._pull_each, i) for i in range(n)]
-        if self.backward is not None:
-            found: list[Any] = []  # the hand-written backward is called once for all inputs
-            return [functools.partial(self._pull_jointly, found, i) for i in range(n)]
-        return self.rules
+            return self.each(i, g, out, inputs, **attrs)
+        return self.rules[i](g, out, *inputs, **attrs)  # type: ignore[misc]
 
-    def _pull_each(self, i: int, g: Any, out: Any, *inputs: Any, **attrs: Any) -> Any:
-        return self.each(i, g, out, inputs, **attrs)  # type: ignore[misc]
+    def puller(self) -> Callable[..., Any]:
+        """`pull` for one visit of a node: a hand-written `backward` is called once for all i."""
+        if self.backward is None:
+            return self.pull
+        found: list[Any] = []
 
-    def _pull_jointly(
-        self, found: list[Any], i: int, g: Any, out: Any, *inputs: Any, **attrs: Any
-    ) -> Any:
-        if not found:
-            grads = self.backward(g, *inputs, **attrs)  # type: ignore[misc]
-            found.extend(grads if isinstance(grads, (tuple, list)) else (grads,))
-            if len(found) != len(inputs):
-                raise ValueError(
-                    f"the backward of {self.name} returned {len(found)} gradients for"
-                    f" {len(inputs)} inputs: return one for each"
-                )
-        return found[i]
+        def pull(i: int, g: Any, out: Any, inputs: Sequence[Any], attrs: dict[str, Any]) -> Any:
+            if not found:
+                grads = self.backward(g, *inputs, **attrs)  # type: ignore[misc]
+                found.extend(grads if isinstance(grads, (tuple, list)) else (grads,))
+                if len(found) != len(inputs):
+                    raise ValueError(
+                        f"the backward of {self.name} returned {len(found)} gradients for"
+                        f" {len(inputs)} inputs: return one for each"
+                    )
+            return found[i]
+
+        return pull
 
     def __call__(self, *inputs: Any, **attrs: Any) -> Any:
         if len(inputs) > self.arity:

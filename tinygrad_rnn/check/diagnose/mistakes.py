@@ -410,11 +410,11 @@ def alternatives(program: Program, line: Line, i: int) -> Iterator[Alternative]:
     """The wrong rules for argument i of a line."""
     name = line.op.name if line.op else ""
     if line.declared is not None:
-        rules: Any = line.declared.rules or line.declared.pulls(len(line.operands))
+        pull = line.declared.puller()
         yield Alternative(
             "declared",
             f"the gradient rule of the primitive {name} for argument {i} is wrong",
-            lambda g: rules[i](g, line.value, *line.operands, **line.attrs),
+            lambda g: pull(i, g, line.value, line.operands, line.attrs),
         )
     if name in KNOWN and len(line.operands) == 1:
         yield from of_function(name, line.operands[0], line.value)

@@ -211,8 +211,7 @@ class Program:
         """What the primitive's own rule sends to argument i."""
         op = line.op
         assert op is not None
-        pulls: Any = op.rules or op.pulls(len(line.operands))
-        c = pulls[i](g, line.value, *line.operands, **line.attrs)
+        c = op.puller()(i, g, line.value, line.operands, line.attrs)
         if type(c) is Share:
             return c.op(*c.operands, items=[c.item], **c.attrs)
         return c
