@@ -114,9 +114,6 @@ EQUIVALENT: dict[str, dict[str, list[str]]] = {
         "the heap has this one entry: nothing is compared with it before it is taken out": [
             'cotangents: newest = [(-output.node.index, output)] if output.node else [] -> newest = [(output.node.index, output)] if output.node else []',
         ],
-        "a missing rule that is decorated is a missing rule: it is never called": [
-            '_chain_rule: pulls = [differentiating(node.scope)(p) if p else p for p in pulls] -> pulls = [differentiating(node.scope)(p) for p in pulls]',
-        ],
         "the clock ticks once for each node and each change: they are never equal": [
             '_chain_rule: if out.changed > index or node.fingerprints is not None: -> if out.changed >= index or node.fingerprints is not None:',
             '_chain_rule: if x.changed > index: -> if x.changed >= index:',
