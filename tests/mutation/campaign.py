@@ -202,6 +202,15 @@ class _Finder(importlib.abc.MetaPathFinder):
         return importlib.util.spec_from_file_location(name, self.file, loader=self.loader)
 
 
+def _is_original(name: str, module: Any) -> bool:
+    """Whether a module was imported from the originals, by whoever ran before: a whole test run."""
+    if name.partition(".")[0] == "tinygrad_rnn":
+        return True
+    file = getattr(module, "__file__", None) or ""
+    inside = file.startswith(str(ROOT / "tests"))
+    return inside and Path(file).parent != Path(__file__).parent
+
+
 def _child(folder: Path, file: Path, source: str, words: list[str], pipe: int) -> None:
     """Run the tests on the mutant and write the first failure; never returns."""
     status = BROKEN
@@ -211,7 +220,7 @@ def _child(folder: Path, file: Path, source: str, words: list[str], pipe: int) -
         os.chdir(folder)
         os.environ["HYPOTHESIS_PROFILE"] = "ci"  # the same examples every time
         sys.path[:0] = [str(folder)]
-        for name in [n for n in sys.modules if n.partition(".")[0] == "tinygrad_rnn"]:
+        for name in [name for name, module in sys.modules.items() if _is_original(name, module)]:
             del sys.modules[name]
         sys.meta_path.insert(0, _Finder(f"tinygrad_rnn.{file.stem}", file, source))
         with open(os.devnull, "w") as nowhere:

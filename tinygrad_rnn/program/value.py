@@ -104,7 +104,8 @@ class Graph:
         made = [line for line in self.nodes if line.op is not None]
         steps = {line.t for line in made if line.kind == "op"} - {None}
         leaves = len(self.nodes) - len(made)
-        return f"Graph({len(made)} operations, {leaves} leaves, {len(steps)} time steps)"
+        counted = f"{len(steps)} time step{'' if len(steps) == 1 else 's'}"
+        return f"Graph({len(made)} operations, {leaves} leaves, {counted})"
 
     # ------------------------------------------------------------ what is in it
     @property
