@@ -396,3 +396,9 @@ def test_a_piecewise_constant_function_is_recorded_and_stops_gradients(f, numpy)
 def test_whole_max_of_what_is_not_finite_takes_nothing_off():
     x = np.array([[-np.inf, -np.inf], [np.inf, 1.0], [2.5, -np.inf]])
     np.testing.assert_array_equal(ops.whole_max(x, axis=-1), [[0.0], [0.0], [2.0]])
+
+
+def test_an_einsum_with_a_plain_number():
+    x = tg.Tensor(np.array([1.0, 2.0, 3.0]), requires_grad=True)
+    tg.einsum("i,->i", x, 2.0).backward(np.array([1.0, 10.0, 100.0]))
+    np.testing.assert_array_equal(x.grad, [2.0, 20.0, 200.0])

@@ -33,7 +33,7 @@ def _einsum_gradient(i: int, g: Any, out: Any, operands: Any, subscripts: str) -
     ]
     sizes: dict[str, int] = {}
     for term, x in others:
-        for letter, n in zip(term, x.shape, strict=True):
+        for letter, n in zip(term, np.shape(x), strict=True):
             sizes[letter] = max(n, sizes.get(letter, 0))
     target = ""
     for letter, n in zip(terms[i], operands[i].shape, strict=True):

@@ -290,7 +290,9 @@ def test_names_of_a_loop_are_found_with_their_step():
             s = s * Tensor(2.0, name="x")
             s.name = "s"
     drawing = draw(s, focus=("x2", "s"), others="hide")
-    assert len(nodes(drawing.source)) == 2 and drawing.caption.startswith("from x2 to s: 1 way")
+    assert len(nodes(drawing.source)) == 2 and drawing.caption.startswith(
+        "from x2 to s (n4, t = 2): 1"
+    )
 
 
 @pytest.mark.parametrize(

@@ -232,6 +232,8 @@ def _named(subject: Subject, inputs: Sequence[Any], names: Sequence[str] | None)
     if names is not None:
         if len(names) != len(inputs):
             raise ValueError(f"names has {len(names)} entries, and there are {len(inputs)} inputs")
+        if len(set(names)) < len(names):
+            raise ValueError(f"names has the same name twice: {list(names)}; give each its own")
         return [str(name) for name in names]
     own = [x.name if isinstance(x, Tensor) else None for x in inputs]
     chosen = [a or b for a, b in zip(own, _parameters(subject, len(inputs)), strict=True)]

@@ -116,6 +116,8 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _page(graph: Graph, arguments: argparse.Namespace) -> Page:
+    if not graph.outputs:
+        raise ValueError("a page needs the recorded graph, and this one was read from JSON")
     if len(graph.outputs) != 1:
         raise ValueError(f"a page steps back from one output, and there are {len(graph.outputs)}")
     if arguments.theme == "print":
@@ -147,11 +149,20 @@ def _drawing(graph: Graph, show: tuple[str, ...], arguments: argparse.Namespace)
 
 
 def _fold(text: str) -> str | int | None:
-    return None if text == "none" else text if text == "auto" else int(text)
+    if text in ("none", "auto"):
+        return None if text == "none" else text
+    return _whole(text, "none, auto, or how many steps")
 
 
 def _times(text: str) -> list[int]:
-    return [int(t) for t in text.split(",")]
+    return [_whole(t, "time steps, as 1,2,50") for t in text.split(",")]
+
+
+def _whole(text: str, wanted: str) -> int:
+    try:
+        return int(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is not {wanted}") from None
 
 
 def _words(text: str) -> tuple[str, ...]:

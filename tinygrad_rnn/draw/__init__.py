@@ -103,7 +103,7 @@ def draw(
 @uncollected()
 def _drawing(graph: Graph, options: Options, max_nodes: int, seed: Any) -> Drawing:
     graph, plan = _fewer_steps(graph, options, max_nodes)
-    _check_size(plan, graph, max_nodes)
+    _check_size(plan, graph, options, max_nodes)
     backward = options.view == "backward"
     gradients = _gradients(graph, seed) if backward or "grad" in options.show else None
     norms = _norms(graph, seed) if gradients is not None and "grad" in options.show else {}
@@ -169,13 +169,15 @@ def _backward(plan: Plan, labeller: Labeller, options: Options) -> BackwardArrow
     return BackwardArrows(plan, known_theme(options.theme), labeller.gradients, numbered)
 
 
-def _check_size(plan: Plan, graph: Graph, max_nodes: int) -> None:
+def _check_size(plan: Plan, graph: Graph, options: Options, max_nodes: int) -> None:
     count = len(plan.nodes())
     if count <= max_nodes:
         return
-    ways = [f"max_nodes={count} (max_nodes is {max_nodes})", "depth=1 for boxes of modules"]
+    ways = [f"max_nodes={count} (max_nodes is {max_nodes})"]
     if graph.loops() and not graph.folds:
-        ways.append("rolled=True for one step of each loop")
+        ways += ["fold=2 for the first and last steps", "rolled=True for one step of each loop"]
+    if not options.focus:
+        ways.append("depth=1 for boxes of modules")
     steps = f" in {len(plan.steps)} time steps: draw a shorter sequence" if plan.steps else ""
     differ = f". Not all of it folds: {graph.remarks[0]}" if graph.remarks else ""
     raise ValueError(

@@ -68,10 +68,17 @@ class Drawing:
     def save(self, path: str | PathLike[str]) -> str:
         """Write a file of the kind that its name ends in, and give its path.
 
-        .svg, .pdf, .png: a picture. .mmd: Mermaid text; .md: that in a Markdown file. Others, as
-        .gv: the DOT text.
+        .svg, .pdf, .png: a picture. .mmd: Mermaid text; .md: that in a Markdown file. .gv, .dot, or
+        no ending: the DOT text.
+
+        Raises:
+            ValueError: for another ending.
         """
         path = Path(path)
+        if path.suffix.lower() in (".html", ".htm"):
+            raise ValueError("a drawing is no page: tg.step_through(output).save(...) makes one")
+        if path.suffix:
+            check_format(path.suffix)
         if path.suffix.lower() in PICTURES:
             return self.render(path)
         text = self._text(path.suffix.lower().removeprefix("."))

@@ -34,10 +34,7 @@ def find_focus(graph: Graph, focus: tuple[Tensor | str, ...]) -> Focus | None:
     if not focus:
         return None
     ends = [_number(graph, end) for end in focus]
-    words = [
-        end if isinstance(end, str) else end.name or f"n{n}"
-        for n, end in zip(ends, focus, strict=True)
-    ]
+    words = [_word(graph, n, end) for n, end in zip(ends, focus, strict=True)]
     if len(ends) == 1:
         users = {child for child, _ in graph.uses()[ends[0]]}
         return Focus(_with_movements(graph, {ends[0], *users}), f"in focus: the uses of {words[0]}")
@@ -47,7 +44,19 @@ def find_focus(graph: Graph, focus: tuple[Tensor | str, ...]) -> Focus | None:
             f"{words[1]} was not made from {words[0]}: no arrow leads there, so there is nothing to"
             " focus on"
         )
-    return Focus(lines, f"from {words[0]} to {words[1]}: {ways:,} way{'s' * (ways != 1)}")
+    where = " in this picture" if graph.folds else ""
+    counted = f"{ways:,} way{'s' * (ways != 1)}{where}"
+    return Focus(lines, f"from {words[0]} to {words[1]}: {counted}")
+
+
+def _word(graph: Graph, n: int, end: Tensor | str) -> str:
+    """What the caption calls an end: its name, and its step where the name is that of several."""
+    name = end if isinstance(end, str) else end.name
+    if name is None:
+        return f"n{n}"
+    several = sum(line.name == name for line in graph.nodes) > 1
+    t = graph.nodes[n].t
+    return f"{name} (n{n}{'' if t is None else f', t = {t}'})" if several else name
 
 
 def without_others(graph: Contracted, focus: Focus) -> Contracted:

@@ -69,7 +69,8 @@ def named(lines: Sequence[Line], name: str) -> int:
         ValueError: if there is no such line, or several.
     """
     found = [line for line in lines if line.name == name]
-    found = found or [line for line in lines if f"n{line.number}" == name]
+    made = [line for line in found if line.kind not in ("previous", "folded")]
+    found = made or found or [line for line in lines if f"n{line.number}" == name]
     if len(found) == 1:
         return found[0].number
     if not found:

@@ -313,7 +313,8 @@ class Graph:
         n4  0.9  ()
         n5  = multiply(n3, n4)  ()
         """
-        return self._thinned(folded(self.nodes, self.ends, self._loops, keep, steps))
+        thin = folded(self.nodes, self.ends, self._loops, keep, steps)
+        return self._thinned(thin) if thin.folds or not self.folds else self
 
     def roll(self) -> Graph:
         """The same graph with one step for each loop: the last, which stands for all.
@@ -400,8 +401,18 @@ class Graph:
         graph.folds, graph._companions = contents.folds, contents.companions
         if contents.gradients is not None:
             stored = contents.gradients
-            graph._known = lambda seed: stored
-            graph._norms = lambda n, seed: contents.norms.get(n)
+
+            def known(seed: Any) -> Gradients:
+                own: Any = stored.lines.get(graph.ends[0])
+                if seed is not None and not np.array_equal(seed, own):
+                    raise ValueError(
+                        "a graph that was read back has the gradients for the seed that it was"
+                        " written with: write it with to_json(seed=...) for another one"
+                    )
+                return stored
+
+            graph._known = known
+            graph._norms = lambda n, seed: known(seed) and contents.norms.get(n)
         return graph
 
     @classmethod

@@ -153,7 +153,8 @@ class Program:
             line.declared = None if line.op is op else op
             line.operands = [raw(x) for x in node.tensor.node.inputs]
         if line.op is not None and np.asarray(line.value).dtype.kind in "fc":
-            live = [(i, k) for i, k in enumerate(line.args) if self.lines[k].needs]
+            there = len(self.lines)  # what was cut off may come from a later line
+            live = [(i, k) for i, k in enumerate(line.args) if k < there and self.lines[k].needs]
             line.live = [(i, k) for i, k in live if _has_rule(line.op, i)]
         line.needs = bool(line.live) or node.number in self._leaves
         return line

@@ -51,7 +51,8 @@ def _new_sizes(first: Case, k: int) -> Iterator[Sizes]:
     symbols = sorted({n for x in first.inputs for n in np.shape(x)} - {0, 1})
     if not symbols:
         return
-    grown = {n: n + k + 1 for n in symbols}
+    # each by another step, so that no size keeps its distance from another: N - 1 is no D
+    grown = {n: n + (k + 1) * (1 + j) for j, n in enumerate(symbols)}
     steps = rounds(first)
     if steps in grown:
         grown[steps] = max(grown[steps], STEPS + k)

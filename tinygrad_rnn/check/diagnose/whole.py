@@ -106,7 +106,10 @@ def _of_sizes(cases: Sequence[Case], found: Sequence[float]) -> Iterator[str]:
             continue
         seen.add(tuple(values))
         if _equal(found, values):
-            yield f"{_listing(found, word, values)}: {_over(word)} is forgotten"
+            yield (
+                f"{_listing(found, word, values)}: the division by N, a mean over N, is forgotten,"
+                " or it is multiplied by N once too often"
+            )
             return
         if _equal(found, [1 / v for v in values]):
             yield f"{_listing(found, word, values)}: divided by it once too often, as by a mean"
@@ -115,8 +118,8 @@ def _of_sizes(cases: Sequence[Case], found: Sequence[float]) -> Iterator[str]:
         if _equal(found, [x / y for x, y in zip(of_a, of_b, strict=True)]):
             at = ", ".join(f"{number(r)} times" for r in found)
             yield (
-                f"{a} / {b} times too large ({at}): divided by the size {b} instead of {a}, a mean"
-                " over another axis"
+                f"{_bare(a)} / {_bare(b)} times the true one ({at}): divided by {b} where it"
+                f" should be {a}"
             )
             return
 
@@ -127,10 +130,6 @@ def _listing(found: Sequence[float], word: str, values: Sequence[float]) -> str:
         size = "large" if abs(r) >= 1 else "small"
         parts.append(f"{number(max(abs(r), 1 / abs(r)))} times too {size} at N = {number(n)}")
     return f"{', '.join(dict.fromkeys(parts))} (N = {word})"
-
-
-def _over(word: str) -> str:
-    return "the division by N, a mean over N,"
 
 
 def _equal(a: Sequence[float], b: Sequence[float]) -> bool:
@@ -157,10 +156,15 @@ def _quantities(cases: Sequence[Case]) -> list[tuple[str, list[float]]]:
         for axis in range(len(shape)):
             found.append((f"the result's shape[{axis}]", [each[k][axis] for each in ends]))
     found += _counts(cases)
-    found += [(f"{word} - 1", [v - 1 for v in values]) for word, values in found]
+    found += [(f"{_bare(word)} - 1", [v - 1 for v in values]) for word, values in found]
     found = [(word, values) for word, values in found if min(values) > 1]
-    found += [(f"sqrt({word})", [v**0.5 for v in values]) for word, values in found]
+    found += [(f"sqrt({_bare(word)})", [v**0.5 for v in values]) for word, values in found]
     return found
+
+
+def _bare(word: str) -> str:
+    """A size without the words that explain it."""
+    return word.partition(", ")[0]
 
 
 def _counts(cases: Sequence[Case]) -> list[tuple[str, list[float]]]:

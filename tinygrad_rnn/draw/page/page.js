@@ -294,7 +294,7 @@
   function finish() {
     const given = lines.filter((line) => line.kind === "parameter" && line.g !== undefined).length;
     return [...heading("After the last step", "All gradients"),
-      make("p", {}, `${given} leaves have their gradient. Each is the sum of the contributions of all its uses: choose one under Parameters.`),
+      make("p", {}, `${given === 1 ? "1 leaf has its" : `${given} leaves have their`} gradient. Each is the sum of the contributions of all its uses: choose one under Parameters.`),
       numeric ? make("p", {}, `The numeric gradients beside them come from ${numeric.method === "complex step" ? "the complex step" : numeric.method}: a value is changed, and what was recorded after it is run again. Where an array has more than 16 entries, its norm is compared with the slope of L along the gradient.`) : null];
   }
 
