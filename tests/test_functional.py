@@ -190,7 +190,8 @@ def test_dropout_is_nothing_outside_training():
     x = leaf(np.ones(3))
     assert F.dropout(x, 0.5, training=False, rng=0) is x
     assert F.dropout(x, 0.0, rng=0) is x
-    for p in (-0.1, 1.0, 1.5):
+    assert not F.dropout(x, 1.0, rng=0).data.any()
+    for p in (-0.1, 1.5):
         with pytest.raises(ValueError, match=str(p)):
             F.dropout(x, p, rng=0)
 

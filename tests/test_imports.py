@@ -17,7 +17,7 @@ RANKS = [  # a module imports only from its own row or from an earlier one
     {"graph", "einsum"},
     {"ops"},
     {"functional", "program"},
-    {"derivatives", "anomaly", "compiled", "check", "draw", "export", "bptt"},
+    {"derivatives", "anomaly", "compiled", "replay", "check", "draw", "export", "bptt"},
     {"nn"},
     {"optim", "data", "models", "schedule", "testing"},
     {"task"},
@@ -26,7 +26,7 @@ RANKS = [  # a module imports only from its own row or from an earlier one
     {"demo", "learn", "commands", "cli", "__main__"},
 ]
 CORE = {"modes", "arraylike", "guards", "tensor", "graph", "einsum", "ops"}
-CORE |= {"functional", "derivatives", "program", "compiled"}
+CORE |= {"functional", "derivatives", "program", "compiled", "replay"}
 UPWARD = {  # in both, what is above is named only by what the user passed in
     ("tensor", "graph"),  # Tensor.backward
     ("check", "nn"),  # check_module

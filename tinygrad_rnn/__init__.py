@@ -33,7 +33,7 @@ from .functional import (
     var,
 )
 from .graph import grad
-from .modes import debug, detect_anomaly, enable_grad, no_grad, scope
+from .modes import debug, detect_anomaly, enable_grad, line_by_line, no_grad, scope
 from .ops import (
     absolute,
     add,

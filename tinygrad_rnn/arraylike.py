@@ -35,17 +35,19 @@ class Arraylike:
 
     __slots__ = ()
 
-    _data: Array
+    _array: Array
     _requires_grad: bool
     changed: int
     data: Any
     node: Any
     label: Any
 
-    shape = property(lambda self: self._data.shape, doc="The array's shape.")
-    dtype = property(lambda self: self._data.dtype, doc="The array's dtype.")
-    ndim = property(lambda self: self._data.ndim, doc="The number of axes.")
-    size = property(lambda self: self._data.size, doc="The number of entries.")
+    shape = property(lambda self: self._array.shape, doc="The array's shape.")
+    dtype = property(lambda self: self._array.dtype, doc="The array's dtype.")
+    ndim = property(lambda self: self._array.ndim, doc="The number of axes.")
+    size = property(lambda self: self._array.size, doc="The number of entries.")
+
+    __hash__ = object.__hash__
 
     # ------------------------------------------------------------ operators, as in NumPy
     # fmt: off
@@ -65,11 +67,13 @@ class Arraylike:
     def __pos__(self) -> Any: return self
     def __abs__(self) -> Any: return FUNCTIONS["absolute"](self)
     def __getitem__(self, i: Any) -> Any: return FUNCTIONS["getitem"](self, index=plain_index(i))
-    def __lt__(self, y: Any) -> Array: return self._data < raw(y)
-    def __le__(self, y: Any) -> Array: return self._data <= raw(y)
-    def __gt__(self, y: Any) -> Array: return self._data > raw(y)
-    def __ge__(self, y: Any) -> Array: return self._data >= raw(y)
-    def __bool__(self) -> bool: return bool(self._data)
+    def __eq__(self, y: Any) -> Any: return self is y if _is_identity(y) else self._array == y
+    def __ne__(self, y: Any) -> Any: return self is not y if _is_identity(y) else self._array != y
+    def __lt__(self, y: Any) -> Array: return self._array < raw(y)
+    def __le__(self, y: Any) -> Array: return self._array <= raw(y)
+    def __gt__(self, y: Any) -> Array: return self._array > raw(y)
+    def __ge__(self, y: Any) -> Array: return self._array >= raw(y)
+    def __bool__(self) -> bool: return bool(self._array)
     def __float__(self) -> float: return float(self.__array__())
     def __int__(self) -> int: return int(self.__array__())
     def __index__(self) -> int: return self.__array__().__index__()
@@ -146,7 +150,7 @@ class Arraylike:
     # walk. The old array is never written into: whatever shares its memory keeps its values.
     def _in_place(self, ufunc: np.ufunc, y: Any) -> Any:
         if not mode.get().recording:
-            self.data = ufunc(self._data, raw(y)).astype(self._data.dtype, casting="same_kind")
+            self.data = ufunc(self._array, raw(y)).astype(self._array.dtype, casting="same_kind")
             return self
         if self.node is None and self._requires_grad:
             raise RuntimeError(
@@ -161,7 +165,7 @@ class Arraylike:
     def __imul__(self, y: Any) -> Any: return self._in_place(np.multiply, y)
     def __itruediv__(self, y: Any) -> Any: return self._in_place(np.divide, y)
     def __ipow__(self, y: Any) -> Any: return self._in_place(np.power, y)
-    def __imatmul__(self, y: Any) -> Any: return self @ y
+    def __imatmul__(self, y: Any) -> Any: return self._in_place(np.matmul, y)
     # fmt: on
 
     def __setitem__(self, index: Any, value: ArrayLike) -> None:
@@ -170,7 +174,7 @@ class Arraylike:
                 f"assignment into {self.label} cannot be recorded: build the value with tg.where,"
                 " tg.concatenate or tg.stack, or write inside `with tg.no_grad():`"
             )
-        changed = self._data.copy()
+        changed = self._array.copy()
         changed[plain_index(index)] = raw(value)
         self.data = changed
 
@@ -181,14 +185,17 @@ class Arraylike:
                 f"{self.label} requires grad, and a plain array would forget it: use a function of"
                 " tinygrad_rnn, or say .item(), .numpy() or .detach() to leave the graph"
             )
-        array = np.array(self._data, dtype=dtype, copy=copy)
-        if np.shares_memory(array, self._data):
+        array = np.array(self._array, dtype=dtype, copy=copy)
+        if np.shares_memory(array, self._array):
             array = array.view()
             array.flags.writeable = False
         return array
 
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Any:
         if ufunc.__name__ in _QUESTIONS:
+            kwargs = {key: raw(value) for key, value in kwargs.items()}
+            if any(isinstance(x, Arraylike) for x in kwargs.get("out", ())):
+                raise TypeError(f"np.{ufunc.__name__}(out=) cannot write into a Tensor")
             return getattr(ufunc, method)(*map(raw, inputs), **kwargs)
         if method != "__call__" or kwargs or ufunc.__name__ not in FUNCTIONS:
             how = "" if method == "__call__" else f".{method}"
@@ -232,9 +239,14 @@ _QUERIES = frozenset([
 _ALIASES = {"newshape": "shape", "a_min": "min", "a_max": "max"}
 
 
+def _is_identity(y: Any) -> bool:
+    """Whether == with y asks if it is the same object: with a Tensor it does, as with None."""
+    return not isinstance(y, (np.ndarray, np.generic, int, float, complex))
+
+
 def raw(x: Any) -> Any:
     """The plain array (or number) inside: masks and indices in rules come from here."""
-    return x._data if isinstance(x, Arraylike) else x
+    return x._array if isinstance(x, Arraylike) else x
 
 
 def plain_index(index: Any) -> Any:
@@ -244,7 +256,7 @@ def plain_index(index: Any) -> Any:
     if isinstance(index, list):
         return [plain_index(i) for i in index]
     if isinstance(index, Arraylike):
-        index = index._data
+        index = index._array
     return index.copy() if isinstance(index, np.ndarray) else index
 
 

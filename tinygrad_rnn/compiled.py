@@ -17,13 +17,13 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from copy import deepcopy
 from itertools import count, pairwise
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from .arraylike import Array, raw
 from .guards import refuse_changed
-from .modes import enable_grad
+from .modes import enable_grad, line_by_line
 from .program import Graph, Line
 from .tensor import PRIMITIVES, Node, Tensor
 
@@ -129,7 +129,8 @@ def compile(f: Callable[..., Any], *inputs: Tensor) -> Compiled:
 
 
 @enable_grad()
-def _recorded(f: Callable[..., Any], inputs: Sequence[Tensor], arrays: Sequence[Array]) -> _Program:
+@line_by_line()
+def _recorded(f: Callable[..., Any], inputs: Sequence[Tensor], arrays: Sequence[Array]) -> Program:
     """The program that f records for leaves like the inputs, with these values."""
     leaves = [
         Tensor(a, requires_grad=x.requires_grad, name=x.name)
@@ -149,7 +150,7 @@ def _recorded(f: Callable[..., Any], inputs: Sequence[Tensor], arrays: Sequence[
                 f"the function called backward() or replaced the data of {x.label}: that is no"
                 " part of a program. Return tg.grad(..., create_graph=True), and new Tensors"
             )
-    return _Program(Graph(*leaves, *outputs), leaves, outputs, many)
+    return Program(Graph(*leaves, *outputs), leaves, outputs, many)
 
 
 def _random(x: Array, scale: float, rng: np.random.Generator) -> Array:
@@ -163,7 +164,16 @@ def _random(x: Array, scale: float, rng: np.random.Generator) -> Array:
 
 
 # ---------------------------------------------------------------- from lines to text
-class _Program:
+class Statement(NamedTuple):
+    """`name = expression`, the results that it uses, and the line that it came from."""
+
+    name: str
+    expression: str
+    operands: list[str]
+    line: Line
+
+
+class Program:
     """The lines of a graph, and the names under which the text speaks of them."""
 
     def __init__(
@@ -180,7 +190,7 @@ class _Program:
             if line.op is not None:
                 refuse_changed(line.tensor, _node(line))
 
-    def demand_same(self, other: _Program) -> None:
+    def demand_same(self, other: Program) -> None:
         """Raise at the first line that is another one in the other recording."""
         pairs = zip(self.graph.nodes, other.graph.nodes)
         differing = next((a for a, b in pairs if not self._same(a, b)), None)
@@ -204,22 +214,13 @@ class _Program:
 
     def written(self) -> str:
         """The text of the function, its constants collected on the way."""
-        names, statements = self._statements()
+        names, statements = self.statements()
         results = [names[n] for n in self.results]
-        last: dict[str, int] = {}
-        for k, (_, _, operands) in enumerate(statements):
-            last.update(dict.fromkeys(operands, k))
-        kept = {*results, *self._inputs.values()}
-        rows = [f"def program({', '.join(self._inputs.values())}):"]
-        for k, (name, expression, operands) in enumerate(statements):
-            rows.append(f"    {name} = {expression}")
-            dead = [x for x in dict.fromkeys(operands) if last[x] == k and x not in kept]
-            rows += [f"    del {', '.join(dead)}"] if dead and k + 1 < len(statements) else []
         gives = f"({', '.join(results)},)" if self.many else results[0]
-        return "\n".join([*rows, f"    return {gives}"])
+        return function_text("program", list(self._inputs.values()), statements, results, gives)
 
-    def _statements(self) -> tuple[dict[int, str], list[tuple[str, str, list[str]]]]:
-        """The name of each line, and (name, expression, operands) of each that is computed."""
+    def statements(self) -> tuple[dict[int, str], list[Statement]]:
+        """The name of each line, and what computes each that is computed."""
         names = dict(self._inputs)
         computed: dict[Any, str] = {}
         statements = []
@@ -236,7 +237,7 @@ class _Program:
             name = computed.get(expression) or next(fresh)
             if expression not in computed:
                 own = [x for x in operands if x.startswith("v")]
-                statements.append((name, expression, own))
+                statements.append(Statement(name, expression, own, line))
             if ours:  # somebody else's operation may be another one each time
                 computed[expression] = name
             names[line.number] = name
@@ -292,6 +293,26 @@ class _Program:
             self._held.append(value)
             self.constants[called] = deepcopy(value)  # nobody else can change it
         return self._names[id(value)]
+
+
+def function_text(
+    name: str,
+    inputs: Sequence[str],
+    statements: Sequence[Statement],
+    results: Sequence[str],
+    gives: str,
+) -> str:
+    """A Python function of these statements, in which a value is forgotten after its last use."""
+    last: dict[str, int] = {}
+    for k, statement in enumerate(statements):
+        last.update(dict.fromkeys(statement.operands, k))
+    kept = {*results, *inputs}
+    rows = [f"def {name}({', '.join(inputs)}):"]
+    for k, statement in enumerate(statements):
+        rows.append(f"    {statement.name} = {statement.expression}")
+        dead = [x for x in dict.fromkeys(statement.operands) if last[x] == k and x not in kept]
+        rows += [f"    del {', '.join(dead)}"] if dead and k + 1 < len(statements) else []
+    return "\n".join([*rows, f"    return {gives}"])
 
 
 _INFIX = {"add": "+", "subtract": "-", "multiply": "*", "divide": "/"}

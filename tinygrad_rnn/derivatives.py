@@ -106,6 +106,8 @@ def hvp(f: Function, inputs: Inputs, v: Any, *, create_graph: bool = False) -> t
 
 
 def _check_directions(xs: tuple[Tensor, ...], directions: tuple[Any, ...]) -> None:
+    if len(xs) != len(directions):
+        raise ValueError(f"{len(xs)} inputs need {len(xs)} directions; given {len(directions)}")
     for x, d in zip(xs, directions, strict=True):
         if x.shape != np.shape(d):
             raise ValueError(f"the direction has shape {np.shape(d)}, and its input {x.shape}")

@@ -20,6 +20,7 @@ from .ops import (
     absolute,
     broadcast_to,
     clipped,
+    equal,
     exp,
     getitem,
     joined,
@@ -35,6 +36,7 @@ from .ops import (
     square,
     stacked,
     transpose,
+    where,
     whole_max,
 )
 from .ops import sum as sum_over
@@ -54,13 +56,16 @@ def mean(x: Any, axis: Axis = None, *, keepdims: bool = False) -> Any:
 def var(x: Any, axis: Axis = None, *, ddof: int = 0, keepdims: bool = False) -> Any:
     """The mean squared distance from the mean; `ddof` is subtracted from the count, as in NumPy."""
     distance = square(x - mean(x, axis, keepdims=True))
-    return sum_over(distance, axis=axis, keepdims=keepdims) / (_count(x, axis) - ddof)
+    n = _count(x, axis) - ddof
+    return sum_over(distance, axis=axis, keepdims=keepdims) / (n if n > 0 else 0)
 
 
 @function
 def std(x: Any, axis: Axis = None, *, ddof: int = 0, keepdims: bool = False) -> Any:
-    """The square root of `var`."""
-    return sqrt(var(x, axis, ddof=ddof, keepdims=keepdims))
+    """The square root of `var`; where that is 0, its derivative is 0."""
+    variance = var(x, axis, ddof=ddof, keepdims=keepdims)
+    flat = equal(variance, 0)
+    return where(flat, 0.0, sqrt(where(flat, 1.0, variance)))
 
 
 def _count(x: Any, axis: Axis) -> int:
@@ -183,9 +188,8 @@ def pad(x: Any, pad_width: Any, mode: str = "constant", *, constant_values: floa
     """
     if mode != "constant":
         raise ValueError(f"pad records mode='constant' only; given {mode!r}: index x instead")
-    border = np.pad(
-        np.zeros(np.shape(raw(x)), raw(x).dtype), pad_width, constant_values=constant_values
-    )
+    x = x if isinstance(x, Tensor) else np.asarray(x)
+    border = np.pad(np.zeros(x.shape, x.dtype), pad_width, constant_values=constant_values)
     pairs = np.broadcast_to(pad_width, (np.ndim(raw(x)), 2))
     inside = tuple(
         slice(int(a), int(a) + n) for (a, _), n in zip(pairs, np.shape(raw(x)), strict=True)
@@ -197,7 +201,8 @@ def pad(x: Any, pad_width: Any, mode: str = "constant", *, constant_values: floa
 @function
 def take(x: Any, indices: ArrayLike, axis: int | None = None) -> Any:
     """The entries (or, with an axis, the slices) at the given indices."""
-    index = np.array(raw(indices)).astype(np.intp, casting="same_kind")
+    index = np.array(raw(indices))
+    index = index.astype(np.intp, casting="same_kind" if index.size else "unsafe")  # [] is float
     if axis is None:
         return getitem(reshape(x, shape=(-1,)), index=index)
     before = (slice(None),) * normalize_axis_index(axis, np.ndim(raw(x)))
@@ -272,12 +277,13 @@ def dropout(x: Any, p: float = 0.5, training: bool = True, *, rng: int | Generat
     Args:
         rng: a seed or a Generator: there is no hidden random state.
     """
-    if not 0 <= p < 1:
-        raise ValueError(f"dropout takes a probability 0 <= p < 1, and this is {p}")
+    if not 0 <= p <= 1:
+        raise ValueError(f"dropout takes a probability 0 <= p <= 1, and this is {p}")
     if not training or p == 0:
         return x
-    keep = np.random.default_rng(rng).random(np.shape(raw(x))) >= p
-    return x * (keep / (1 - p)).astype(np.result_type(raw(x).dtype, np.float16))
+    x = x if isinstance(x, Tensor) else np.asarray(x)
+    keep = np.random.default_rng(rng).random(x.shape) >= p
+    return x * (keep / (1 - p if p < 1 else 1)).astype(np.result_type(x.dtype, np.float16))
 
 
 # ---------------------------------------------------------------- softmax and losses
@@ -364,7 +370,8 @@ def cross_entropy(
 def binary_cross_entropy_with_logits(logits: Any, target: Any, *, reduction: str = "mean") -> Any:
     """-(t log s + (1-t) log(1-s)) with s = sigmoid(logits), in nats, without overflow."""
     target = _comparable(logits, target, "logits")
-    return _reduce(softplus(logits) - logits * target, reduction)
+    losses = target * softplus(-logits) + (1 - target) * softplus(logits)  # no digits cancel
+    return _reduce(losses, reduction)
 
 
 def mse_loss(output: Any, target: Any, *, reduction: str = "mean") -> Any:

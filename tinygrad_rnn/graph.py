@@ -36,57 +36,72 @@ class Share(NamedTuple):
     attrs: dict[str, Any]
 
 
-def ancestors(outputs: Iterable[Tensor]) -> list[Tensor]:
-    """All results that `outputs` are made of, in creation order; iterative: depth is no limit."""
+def ancestors(outputs: Iterable[Tensor], *, folded: bool = False) -> list[Tensor]:
+    """All results that `outputs` are made of, in creation order; iterative: depth is no limit.
+
+    Replayed loops are written out on the way, or with `folded` left as the one line that they are.
+    """
     stack = list(dict.fromkeys(outputs))
     seen = set(stack)
     results = []
     while stack:
         tensor = stack.pop()
-        if tensor.node is not None:
+        node = tensor._node if folded else tensor.node
+        if node is not None:
             results.append(tensor)
-            fresh = [x for x in tensor.node.inputs if isinstance(x, Tensor) and x not in seen]
+            fresh = [x for x in node.inputs if isinstance(x, Tensor) and x not in seen]
             seen.update(fresh)
             stack += dict.fromkeys(fresh)
-    return sorted(results, key=attrgetter("node.index"))
+    return sorted(results, key=attrgetter("_node.index"))
 
 
 def cotangents(
-    output: Tensor,
-    seed: Any,
+    outputs: Tensor | Sequence[Tensor],
+    seeds: Any,
     *,
     towards: Sequence[Tensor] | None = None,
     recording: bool = False,
     edges: dict[tuple[Tensor, int], Any] | None = None,
+    folded: bool = False,
 ) -> Iterator[tuple[Tensor, Any]]:
-    """Yield (tensor, dL/d(tensor)) for everything `output` was made of, newest first, leaves last.
+    """Yield (tensor, dL/d(tensor)) for all that outputs were made of, newest first, leaves last.
 
     Args:
-        seed: dL/d(output).
+        outputs, seeds: a Tensor and dL/d(it), or a sequence of each.
         towards: go only where one of these can be reached; default: every tensor that needs it.
         recording: False: arrays in, arrays out. True: Tensors, so the walk itself is recorded.
         edges: filled, if given, with the gradient that arrived over each edge (result, argument).
+        folded: go through a replayed loop in one stride, and not line by line.
     """
-    leading = None if towards is None else _leading_to(towards, output)
+    if isinstance(outputs, Tensor):
+        outputs, seeds = [outputs], [seeds]
+    sent = [(0, output, seed) for output, seed in zip(outputs, seeds, strict=True)]
+    leading = None
+    if towards is not None or not folded:
+        made = ancestors(outputs, folded=folded)
+        leading = None if towards is None else _leading_to(towards, made)
     finite = "finite" in mode.get().watching
-    arrived: dict[Tensor, list[Any]] = {output: [seed]}
-    newest = [(-output.node.index, output)] if output.node else []  # a heap, newest on top
-    leaves = [output] if output.node is None else []
-    while newest:
-        out = heappop(newest)[1]
-        g = _total(arrived.pop(out), out)
-        yield out, g
-        for i, x, contribution in _chain_rule(out, g, leading, recording, finite):
-            if edges is not None:
-                edges[out, i] = _total([contribution], x)
+    arrived: dict[Tensor, list[Any]] = {}
+    newest: list[tuple[float, Tensor]] = []  # a heap, newest on top
+    leaves: list[Tensor] = []
+    while True:
+        for _, x, contribution in sent:
             if x in arrived:
                 arrived[x].append(contribution)
                 continue
             arrived[x] = [contribution]
-            if x.node is None:
+            if x._node is None:
                 leaves.append(x)
             else:
-                heappush(newest, (-x.node.index, x))
+                heappush(newest, (-x._node.index, x))
+        if not newest:
+            break
+        out = heappop(newest)[1]
+        g = _total(arrived.pop(out), out)
+        yield out, g
+        sent = _chain_rule(out, g, leading, recording, finite)
+        if edges is not None:
+            edges.update({(out, i): _total([c], x) for i, x, c in sent})
     for leaf in leaves:
         yield leaf, _total(arrived.pop(leaf), leaf)
 
@@ -95,10 +110,10 @@ def _chain_rule(
     out: Tensor, g: Any, leading: set[Tensor] | None, recording: bool, finite: bool
 ) -> list[tuple[int, Tensor, Any]]:
     """(i, operand, g d(out)/d(operand)) for each operand i of `out` that needs a gradient."""
-    node = out.node
+    node = out._node
     assert node is not None
     pull, rules = node.op.puller(), node.op.rules
-    value, inputs = (out, node.inputs) if recording else (out._data, node.values)
+    value, inputs = (out, node.inputs) if recording else (out._array, node.values)
     if recording:
         pull = differentiating(node.scope)(pull)
     index, attrs = node.index, node.attrs
@@ -122,12 +137,12 @@ def _chain_rule(
     return found
 
 
-def _leading_to(goals: Sequence[Tensor], output: Tensor) -> set[Tensor]:
-    """The goals, and what was made from them on the way to the output."""
+def _leading_to(goals: Sequence[Tensor], made: Sequence[Tensor]) -> set[Tensor]:
+    """The goals, and of the results `made` those that were made from them."""
     leading = set(goals)
-    for out in ancestors([output]):
-        assert out.node is not None
-        if any(isinstance(x, Tensor) and x in leading for x in out.node.inputs):
+    for out in made:
+        assert out._node is not None
+        if any(isinstance(x, Tensor) and x in leading for x in out._node.inputs):
             leading.add(out)
     return leading
 
@@ -165,23 +180,26 @@ def _added_up(shares: list[Share]) -> list[Any]:
 
 def _as_dtype(g: Any, x: Tensor) -> Any:
     """A real gradient has the precision of its tensor; a complex one (the checker's) stays."""
-    real = g.dtype.kind == x._data.dtype.kind == "f"
-    return g.astype(x._data.dtype) if real and g.dtype != x._data.dtype else g
+    if g.dtype == x._array.dtype or (g.dtype.kind == "c" and x._array.dtype.kind == "f"):
+        return g
+    return g.astype(x._array.dtype)
 
 
 def _fit(c: Any, x: Tensor, node: Node, i: int) -> Any:
     """The contribution in the shape and dtype of `x`: where x was broadcast, it is summed."""
-    data = x._data
+    data = x._array
     if type(c) is np.ndarray and c.shape == data.shape and c.dtype == data.dtype:
         return c
     if c is None:
         refuse_shape("None", x, node, i)
     if not isinstance(c, Tensor):
         c = np.asarray(c)
+    if c.dtype.kind not in "fcbiu":
+        refuse_shape(f"an array of {c.dtype}", x, node, i)
     if c.shape != data.shape:
         lead = c.ndim - data.ndim
         if lead < 0 or any(n not in (m, 1) for n, m in zip(data.shape, c.shape[lead:])):
-            refuse_shape(c.shape, x, node, i)
+            refuse_shape(f"shape {c.shape}", x, node, i)
         stretched = [lead + k for k, n in enumerate(data.shape) if n != c.shape[lead + k]]
         c = c.sum(axis=(*range(lead), *stretched)).reshape(data.shape)
     return _as_dtype(c, x)
@@ -190,16 +208,17 @@ def _fit(c: Any, x: Tensor, node: Node, i: int) -> Any:
 @uncollected()
 def backward(output: Tensor, grad: ArrayLike | None = None) -> None:
     """`Tensor.backward`: add dL/d(leaf) to `.grad` of every leaf that requires grad."""
-    for tensor, g in cotangents(output, raw(seed_of(output, grad))):
-        if tensor.node is None:
+    seed = raw(seed_of(output, grad))
+    for tensor, g in cotangents(output, seed, folded=not mode.get().watching):
+        if tensor._node is None:
             total = g if tensor.grad is None else tensor.grad + g
             tensor.grad = np.array(total, order="C")  # the leaf's own: nobody else writes there
 
 
 def grad(
-    output: Tensor,
+    output: Tensor | Sequence[Tensor],
     inputs: Tensor | Sequence[Tensor],
-    grad_output: ArrayLike | Tensor | None = None,
+    grad_output: ArrayLike | Tensor | Sequence[Any] | None = None,
     *,
     create_graph: bool = False,
     allow_unused: bool = False,
@@ -207,9 +226,11 @@ def grad(
     """d(output)/d(input) for each input, as Tensors, leaving every `.grad` alone.
 
     Args:
-        output: a single number, or any shape if `grad_output` is given.
+        output: a single number, or any shape if `grad_output` is given; or a sequence of outputs,
+            whose gradients add up.
         inputs: a Tensor (leaf or result), or a sequence of them.
-        grad_output: dL/d(output); then the results are dL/d(input).
+        grad_output: dL/d(output); then the results are dL/d(input). For a sequence of outputs, a
+            sequence.
         create_graph: record the walk, so that the results can be differentiated again.
         allow_unused: give None for an input that the output does not depend on.
 
@@ -228,22 +249,31 @@ def grad(
     targets = (inputs,) if isinstance(inputs, Tensor) else tuple(inputs)
     if not all(isinstance(x, Tensor) for x in targets):
         raise TypeError("grad differentiates with respect to Tensors; an input is none")
-    seed = seed_of(output, grad_output)
-    if create_graph:
-        seed = seed if isinstance(seed, Tensor) else Tensor(seed)
-    else:
-        seed = raw(seed)
-    walk = cotangents(output, seed, towards=targets, recording=create_graph)
+    outputs, seeds = _ends(output, grad_output)
+    seeds = [_as_tensor(g) if create_graph else raw(g) for g in seeds]
+    folded = not (create_graph or mode.get().watching)
+    walk = cotangents(outputs, seeds, towards=targets, recording=create_graph, folded=folded)
     with enable_grad():  # the sums that the walk makes between the rules are part of the graph
         found = {tensor: g for tensor, g in walk if tensor in targets}
     for x in targets:
         if x not in found and not allow_unused:
+            made = " and ".join(y.label for y in outputs)
             raise RuntimeError(
-                f"{output.label} does not depend on {x.label}, or that needs no gradient: check"
+                f"{made} does not depend on {x.label}, or that needs no gradient: check"
                 " the argument, set requires_grad=True, or pass allow_unused=True to get None"
             )
     grads = tuple(_as_tensor(found[x]) if x in found else None for x in targets)
     return grads[0] if isinstance(inputs, Tensor) else grads
+
+
+def _ends(output: Any, grad_output: Any) -> tuple[list[Tensor], list[Any]]:
+    """Where the walk starts, and the gradients that it starts with."""
+    if not isinstance(output, (tuple, list)):
+        return [output], [seed_of(output, grad_output)]
+    given = [None] * len(output) if grad_output is None else list(grad_output)
+    if len(given) != len(output):
+        raise ValueError(f"{len(output)} outputs need {len(output)} gradients; given {len(given)}")
+    return list(output), [seed_of(y, g) for y, g in zip(output, given)]
 
 
 def _as_tensor(g: Any) -> Tensor:

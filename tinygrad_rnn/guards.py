@@ -36,8 +36,12 @@ def demand_like(array: Array, x: Any) -> None:
             f"{x.label} has shape {x.shape}, and its new data {array.shape}:"
             " give data of the same shape, or make a new Tensor"
         )
-    if array.dtype.kind not in ("fc" if x._requires_grad else _NUMBERS):
-        raise TypeError(f"the data of {x.label} cannot become {array.dtype}")
+    whole = x._requires_grad and array.dtype.kind not in "fc"
+    if whole or not np.can_cast(array.dtype, x.dtype, "same_kind"):
+        raise TypeError(
+            f"the data of {x.label} are {x.dtype} and cannot become {array.dtype}: convert them"
+            " with .astype, or make a new Tensor"
+        )
 
 
 def demand_switchable(x: Any, value: bool) -> None:
@@ -54,6 +58,8 @@ def demand_switchable(x: Any, value: bool) -> None:
 # ---------------------------------------------------------------- operands
 def is_plain(x: Any) -> bool:
     """Whether an operand that is no Tensor is a number or an array of numbers."""
+    if isinstance(x, np.ma.MaskedArray):
+        raise TypeError("a masked array would lose its mask: use .filled(value), and tg.where")
     if isinstance(x, (np.ndarray, np.generic)):
         return x.dtype.kind in _NUMBERS
     return isinstance(x, (int, float, complex))
@@ -112,12 +118,11 @@ def seed_of(output: Any, grad: Any) -> Any:
     return seed
 
 
-def refuse_shape(given: Any, x: Any, node: Any, i: int) -> None:
+def refuse_shape(given: str, x: Any, node: Any, i: int) -> None:
     """Raise for a contribution that no broadcasting could have made of x's shape."""
-    what = given if given == "None" else f"shape {given}"
     raise ValueError(
-        f"the gradient rule of {node.op.name} for input {i} returned {what}, and"
-        f" {x.label} has shape {x.shape}: return that shape, or one that it broadcasts to"
+        f"the gradient rule of {node.op.name} for input {i} returned {given}, and {x.label} has"
+        f" shape {x.shape}: return numbers of that shape, or of one that it broadcasts to"
     )
 
 
@@ -147,8 +152,15 @@ def demand_finite_gradient(c: Any, node: Any, i: int, g: Any) -> None:
 # ---------------------------------------------------------------- arrays that changed
 def fingerprints(out: Array, inputs: Sequence[Any], attrs: Mapping[str, Any]) -> tuple[int, ...]:
     """A number for the content of each array: equal content, equal number."""
-    given = [value for value in attrs.values() if isinstance(value, np.ndarray)]
+    given = [part for value in attrs.values() for part in _parts(value)]
     return tuple(hash(np.asarray(x).tobytes()) for x in (out, *inputs, *given))
+
+
+def _parts(value: Any) -> list[Array]:
+    """The arrays in a piece of metadata, such as an index."""
+    if isinstance(value, (tuple, list)):
+        return [part for item in value for part in _parts(item)]
+    return [value] if isinstance(value, np.ndarray) else []
 
 
 def refuse_changed(out: Any, node: Any) -> None:
@@ -160,7 +172,7 @@ def refuse_changed(out: Any, node: Any) -> None:
                 " gradient would be wrong: run the forward pass again, or call backward() first"
             )
     if node.fingerprints is not None:
-        now = fingerprints(out._data, [raw(x) for x in node.inputs], node.attrs)
+        now = fingerprints(out._array, [raw(x) for x in node.inputs], node.attrs)
         for x, before, after in zip_longest((out, *node.inputs), node.fingerprints, now):
             if before != after:
                 what = x.label if isinstance(x, Arraylike) else "a plain array"

@@ -28,7 +28,7 @@ class Mode(NamedTuple):
 
     recording: bool
     scope: tuple[str | Step, ...]
-    watching: frozenset[str]  # of "writes" and "finite"
+    watching: frozenset[str]  # of "writes", "finite" and "lines"
 
 
 _NOTHING: frozenset[str] = frozenset()
@@ -38,7 +38,10 @@ mode: ContextVar[Mode] = ContextVar("mode", default=Mode(True, (), _NOTHING))  #
 class _Switch(ContextDecorator, ABC):
     """A `with` block, or a decorator, that changes the mode and puts it back."""
 
-    def __init__(self) -> None:
+    def __init__(self, *given: Any) -> None:
+        if given:
+            name = type(self).__name__
+            raise TypeError(f"{name} takes no argument: write @{name}(), or `with {name}():`")
         self._tokens: list[Token[Mode]] = []
 
     @abstractmethod
@@ -94,6 +97,28 @@ class detect_anomaly(_Switch):
         return now._replace(watching=now.watching | {"finite"})
 
 
+class line_by_line(_Switch):
+    """Record every operation of a layer as it is computed, also in long loops.
+
+    Otherwise a loop of many steps is one line, and its own lines are written out when somebody
+    asks for them (`replay.py`): the same numbers and the same graph, sooner.
+    """
+
+    def _changed(self, now: Mode) -> Mode:
+        return now._replace(watching=now.watching | {"lines"})
+
+
+class rewriting(_Switch):
+    """Record line by line, in the scope in which a replayed loop was run."""
+
+    def __init__(self, place: tuple[str | Step, ...]) -> None:
+        super().__init__()
+        self._place = place
+
+    def _changed(self, now: Mode) -> Mode:
+        return Mode(True, self._place, now.watching | {"lines"})
+
+
 class differentiating(_Switch):
     """Record the work of a gradient rule, in the scope of the node that the rule belongs to."""
 
@@ -102,7 +127,7 @@ class differentiating(_Switch):
         self._place = place
 
     def _changed(self, now: Mode) -> Mode:
-        return Mode(True, ("gradient", *self._place), _NOTHING)
+        return Mode(True, ("gradient", *self._place), now.watching - {"finite"})
 
 
 class scope(_Switch):

@@ -185,7 +185,7 @@ where.gradients(
 @primitive
 def matmul(x, y):
     """x @ y for vectors, matrices and (broadcast) stacks of them; one product if y is a matrix."""
-    if x.ndim > 2 and y.ndim == 2:
+    if np.ndim(x) > 2 and np.ndim(y) == 2:
         return np.matmul(as_rows(x, x.shape[-1]), y).reshape(*x.shape[:-1], y.shape[-1])
     return np.matmul(x, y)
 
@@ -324,7 +324,7 @@ min.gradients(_extremum_gradient)
 @primitive
 def logsumexp(x, *, axis=None, keepdims=False):
     """log(sum(exp(x))) without overflow: the largest entry is taken out first."""
-    top = np.max(x.real, axis=axis, keepdims=True)
+    top = np.max(x.real, axis=axis, keepdims=True, initial=-np.inf)
     top = np.where(np.isfinite(top), top, 0)
     with np.errstate(divide="ignore"):  # nothing but -inf: the result is -inf
         total = np.log(np.sum(np.exp(x - top), axis=axis, keepdims=True)) + top

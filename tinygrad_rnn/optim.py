@@ -4,7 +4,7 @@ Legend: `w` the array of one parameter, `g` its gradient dL/dw, `s` what the opt
 that parameter: how often it was updated (`step`, here t), and arrays under PyTorch's names. `lr`
 may be set anew between steps. Arguments, defaults and numbers are PyTorch's.
 
-Read next: `train.py`.
+Read next: `fit.py`.
 """
 
 from __future__ import annotations
@@ -18,7 +18,8 @@ from typing import Any, ClassVar, final
 
 import numpy as np
 
-from .tensor import Array, Tensor
+from .arraylike import Array, raw
+from .tensor import Tensor
 
 Memory = dict[str, Any]
 
@@ -44,6 +45,8 @@ class Optimizer(ABC):
     remembers: ClassVar[tuple[str, ...]]
 
     def __post_init__(self, params: Iterable[Tensor]) -> None:
+        if isinstance(params, Tensor):
+            raise TypeError(f"{type(self).__name__} takes an iterable of tensors: write [tensor]")
         self.parameters = _tensors(params, type(self).__name__)
         self.state: list[Memory] = [{} for _ in self.parameters]
         self._check(self._settings())
@@ -62,11 +65,12 @@ class Optimizer(ABC):
         for p, s in zip(self.parameters, self.state):
             if p.grad is None:
                 continue
-            if np.shape(p.grad) != p.shape:
-                raise ValueError(f"{p.label} {p.shape} has a gradient {np.shape(p.grad)}")
+            g = raw(p.grad)
+            if np.shape(g) != p.shape:
+                raise ValueError(f"{p.label} {p.shape} has a gradient {np.shape(g)}")
             s["step"] = s.get("step", 0) + 1
             w = p.data.copy()
-            self._update(w, -p.grad if self.maximize else p.grad, s, float(self.lr))
+            self._update(w, -g if self.maximize else g, s, float(self.lr))
             p.data = w
 
     def zero_grad(self) -> None:
@@ -105,6 +109,14 @@ class Optimizer(ABC):
             raise ValueError(f"this state does not fit {self}:\n  " + "\n  ".join(problems))
         settings = {name: given.pop(name).tolist() for name in own}
         self._check(settings)
+        lost = [
+            f"{k}.{name}"
+            for k in range(len(self.parameters))
+            for name in self._remembered(settings)
+            if f"{k}.step" in given and f"{k}.{name}" not in given
+        ]
+        if lost:
+            raise ValueError(f"this state does not fit {self}: missing: {', '.join(lost)}")
         memory: list[Memory] = [{} for _ in self.parameters]
         for key, array in given.items():
             number, _, name = key.partition(".")
@@ -113,6 +125,13 @@ class Optimizer(ABC):
         vars(self).update(settings)
         self.state = memory
 
+    def _remembered(self, settings: Mapping[str, Any]) -> set[str]:
+        """What an update with these settings leaves in the memory."""
+        trial, memory = copy(self), {"step": 1}
+        vars(trial).update(settings)
+        trial._update(np.zeros(1), np.zeros(1), memory, 0.0)
+        return memory.keys() - {"step"}
+
     def _settings(self) -> dict[str, Any]:
         return {f.name: getattr(self, f.name) for f in fields(self)}
 
@@ -120,8 +139,12 @@ class Optimizer(ABC):
         for name, value in settings.items():
             most = 1 if name in ("betas", "alpha") else inf
             numbers = value if isinstance(value, (tuple, list)) else [value]
+            who = type(self).__name__
+            if not all(isinstance(number, (int, float, np.number)) for number in numbers):
+                raise TypeError(f"{who} takes numbers; given {name}={value!r}")
+            if name == "betas" and len(numbers) != 2:
+                raise ValueError(f"{who} takes two betas; given {value}")
             if not all(0 <= number < most for number in numbers):
-                who = type(self).__name__
                 raise ValueError(f"{who} needs 0 <= {name} < {most}; given {name}={value}")
 
 
@@ -343,7 +366,7 @@ def clip_grad_norm_(
     if not max_norm >= 0:
         raise ValueError(f"clip_grad_norm_ needs max_norm >= 0; given {max_norm}")
     tensors = _tensors(parameters, "clip_grad_norm_")
-    entries = [np.ravel(p.grad).astype(float) for p in tensors if p.grad is not None]
+    entries = [np.ravel(raw(p.grad)).astype(float) for p in tensors if p.grad is not None]
     total = hypot(*(sqrt(g @ g) for g in entries))
     if error_if_nonfinite and not isfinite(total):
         raise RuntimeError(f"the norm of the gradients is {total}: look for where it overflows")
@@ -351,7 +374,7 @@ def clip_grad_norm_(
     with np.errstate(invalid="ignore"):  # inf * 0 is nan, as announced above
         for p in tensors:
             if p.grad is not None and not scale >= 1:
-                p.grad *= scale
+                p.grad = raw(p.grad) * scale  # a new array: two tensors may share one
     return total
 
 
@@ -365,4 +388,4 @@ def clip_grad_value_(parameters: Iterable[Tensor], clip_value: float) -> None:
         raise ValueError(f"clip_grad_value_ needs clip_value >= 0; given {clip_value}")
     for p in _tensors(parameters, "clip_grad_value_"):
         if p.grad is not None:
-            p.grad = np.clip(p.grad, -clip_value, clip_value)
+            p.grad = np.clip(raw(p.grad), -clip_value, clip_value)

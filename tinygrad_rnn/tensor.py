@@ -43,7 +43,8 @@ class Node:
     a plain array) stays in its place as it was given, so that a drawing shows it. A node does not
     know its output: the output holds the node, so recorded data has no reference cycle.
     `values` are the same operands as plain arrays and numbers, for the gradient rules. `index` is
-    the tick of the clock at which the line was made: creation order.
+    the tick of the clock at which the line was made: creation order. (Lines that were written out
+    later share a tick, and have fractions of it.)
     """
 
     __slots__ = ("attrs", "fingerprints", "index", "inputs", "op", "scope", "values")
@@ -53,7 +54,7 @@ class Node:
     values: tuple[Any, ...]
     attrs: dict[str, Any]
     scope: tuple[str | Step, ...]
-    index: int
+    index: float
     fingerprints: tuple[int, ...] | None
 
     def __repr__(self) -> str:
@@ -77,7 +78,8 @@ class Tensor(Arraylike):
 
     Attributes:
         grad: None, or a plain array of the tensor's shape, filled by `backward()`.
-        node: None for a leaf (parameter, input), else the `Node` it came from.
+        node: None for a leaf (parameter, input), else the `Node` it came from. What a replayed loop
+            gave (`replay.py`) has the loop's lines written out when its node is first asked for.
         changed: when `data` was last replaced, on the clock that also numbers the nodes.
         cut: for what `detach()` cut off a graph, a weak reference to where; for drawings. Weak, so
             a cut keeps nothing of the past alive.
@@ -85,8 +87,9 @@ class Tensor(Arraylike):
     Results of constants remember too, so that a drawing shows them; what should not be kept (a
     long simulation) belongs into `no_grad()`, and a running total is a number: `+= loss.item()`.
 
-    `==` is identity, so tensors can be keys; compare values with `a.data == b.data`. The order
-    comparisons (`<`, `>=`, ...) compare values and give plain boolean arrays.
+    Between Tensors `==` is identity, so that they can be keys; compare values with `a.data ==
+    b.data`. `x == 0.0`, and the order comparisons (`<`, `>=`, ...), compare values and give plain
+    boolean arrays.
 
     Raises:
         TypeError: for data that is not numeric, and for `requires_grad` on integers.
@@ -98,16 +101,20 @@ class Tensor(Arraylike):
     array([2., 4.])
     """
 
-    __slots__ = ("__weakref__", "_data", "_requires_grad", "changed", "cut", "grad", "name", "node")
+    __slots__ = (
+        "__weakref__", "_array", "_node", "_requires_grad",
+        "changed", "cut", "folded", "grad", "name",
+    )  # fmt: skip
 
     learned: ClassVar[bool] = False  # True for the Parameters of modules
-    _data: Array
+    _array: Array
     _requires_grad: bool
+    _node: Node | None
     grad: Array | None
-    node: Node | None
     name: str | None
     changed: int
     cut: weakref.ref[Tensor] | None
+    folded: Callable[[], None] | None  # writes out the lines that `_node` stands for
 
     def __init__(
         self,
@@ -118,15 +125,18 @@ class Tensor(Arraylike):
         dtype: DTypeLike | None = None,
     ) -> None:
         if isinstance(data, Tensor):
-            raise TypeError("this is a Tensor already: use it as it is, or write data.detach()")
+            raise TypeError("this is a Tensor already: use it as it is, or its values, .numpy()")
+        if isinstance(data, np.ma.MaskedArray):
+            raise TypeError("a masked array would lose its mask: use .filled(value), and tg.where")
         array = np.array(data, dtype=dtype)
         demand_numbers(array)
-        self._data = array
+        self._array = array
         self.grad = None
-        self.node = None
+        self._node = None
         self.name = name
         self.changed = 0
         self.cut = None
+        self.folded = None
         self._requires_grad = False
         self.requires_grad = requires_grad
 
@@ -134,14 +144,21 @@ class Tensor(Arraylike):
     @property
     def data(self) -> Array:
         """The array. Assigning replaces it; graphs that recorded the old one then refuse."""
-        return self._data
+        return self._array
 
     @data.setter
     def data(self, value: ArrayLike) -> None:
         array = np.asarray(raw(value))
         demand_like(array, self)
-        self._data = array
+        self._array = array.astype(self.dtype, copy=False)
         self.changed = next(_clock)
+
+    @property
+    def node(self) -> Node | None:
+        """How it was made: a line of the recorded program, or None for a leaf."""
+        if self.folded is not None:
+            self.folded()
+        return self._node
 
     @property
     def requires_grad(self) -> bool:
@@ -152,7 +169,7 @@ class Tensor(Arraylike):
     def requires_grad(self, value: bool) -> None:
         demand_switchable(self, value)
         if value and not self._requires_grad:
-            self.node = None  # a leaf from here on: it forgets the constants that it was made of
+            self._node = None  # a leaf from here on: it forgets the constants that it was made of
         self._requires_grad = bool(value)
 
     @property
@@ -165,15 +182,15 @@ class Tensor(Arraylike):
 
     def numpy(self) -> Array:
         """A copy of the array: yours to change, and outside the graph."""
-        return self._data.copy()
+        return self._array.copy()
 
     def item(self) -> Any:
         """The one number in a tensor of one entry, as a Python number."""
-        return self._data.item()
+        return self._array.item()
 
     def detach(self) -> Tensor:
         """The same values (and array) with no memory: gradients stop here."""
-        out = _result(self._data, None, False)
+        out = _result(self._array, None, False)
         out.cut = weakref.ref(self) if self._requires_grad else None
         return out
 
@@ -194,7 +211,7 @@ class Tensor(Arraylike):
         backward(self, grad)
 
     def __repr__(self) -> str:
-        body = np.array2string(self._data, separator=", ", prefix="Tensor(", threshold=20)
+        body = np.array2string(self._array, separator=", ", prefix="Tensor(", threshold=20)
         extra = [f"dtype={self.dtype}"] if self.dtype not in (float, int, bool) else []
         extra += [f"name={self.name!r}"] if self.name is not None else []
         extra += ["requires_grad=True"] if self._requires_grad and self.node is None else []
@@ -205,7 +222,7 @@ class Tensor(Arraylike):
         """Leaves can be pickled and copied; a result is a place in a graph."""
         if self.node is not None:
             raise TypeError(f"{self.label} is part of a graph: keep .detach() or .numpy() of it")
-        return _restored, (type(self), self._data, self._requires_grad, self.name, self.grad)
+        return _restored, (type(self), self._array, self._requires_grad, self.name, self.grad)
 
     def __format__(self, spec: str) -> str:
         return format(self.item(), spec) if spec else repr(self)
@@ -221,13 +238,14 @@ def _restored(kind: type[Tensor], data: Array, needed: bool, name: str, grad: An
 def _result(data: Array, node: Node | None, requires_grad: bool) -> Tensor:
     """A Tensor around an array that is known to be good, without a copy."""
     out = Tensor.__new__(Tensor)
-    out._data = data
+    out._array = data
     out._requires_grad = requires_grad
-    out.node = node
+    out._node = node
     out.grad = None
     out.name = None
     out.changed = 0
     out.cut = None
+    out.folded = None
     return out
 
 
@@ -272,6 +290,8 @@ class Primitive:
         self, *rules: Callable[..., Any] | None, each: Callable[..., Any] | None = None
     ) -> Primitive:
         """Declare one rule per input, or, for any number of inputs, `each(i, g, out, inputs)`."""
+        if len(rules) > self.arity:
+            raise TypeError(f"{self.name} has {self.arity} inputs; given {len(rules)} rules")
         self.rules = rules
         self.each = each
         self.covers = -1 if None in rules else len(rules)
@@ -291,6 +311,9 @@ class Primitive:
 
         def pull(i: int, g: Any, out: Any, inputs: Sequence[Any], attrs: dict[str, Any]) -> Any:
             if not found:
+                if type(g) is np.ndarray:  # it may be somebody else's gradient too
+                    g = g.view()
+                    g.flags.writeable = False
                 grads = self.backward(g, *inputs, **attrs)  # type: ignore[misc]
                 found.extend(grads if isinstance(grads, (tuple, list)) else (grads,))
                 if len(found) != len(inputs):
@@ -312,7 +335,7 @@ class Primitive:
                 found = True
                 if x._requires_grad:
                     needed = True
-                x = x._data
+                x = x._array
             elif not is_plain(x):
                 return self(*map(plain_operand, inputs), **attrs)
             arrays.append(x)

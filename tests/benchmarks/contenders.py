@@ -69,7 +69,7 @@ class Handwritten:
 
 
 class TinygradRNN:
-    """tinygrad_rnn.nn.LSTM: every operation recorded, gradient by walking the graph."""
+    """tinygrad_rnn.nn.LSTM as it comes: its step is recorded once, and replayed."""
 
     name = "tinygrad_rnn"
     package = "tinygrad_rnn"
@@ -112,8 +112,20 @@ class TinygradRNN:
         }
 
 
+class TinygradLines(TinygradRNN):
+    """The same layer with every operation of every step recorded, and walked over."""
+
+    name = "tinygrad_rnn, line by line"
+
+    def loss(self):
+        import tinygrad_rnn as tg
+
+        with tg.line_by_line():
+            return super().loss()
+
+
 class TinygradCompiled:
-    """The program that the class above records, its backward pass too, run by `tg.compile`."""
+    """The whole program of a step of training, its backward pass too, run by `tg.compile`."""
 
     name = "tinygrad_rnn, compiled"
     package = "tinygrad_rnn"
@@ -309,6 +321,7 @@ class MyGrad:
 CONTENDERS = {
     "handwritten": Handwritten,
     "tinygrad_rnn": TinygradRNN,
+    "lines": TinygradLines,
     "compiled": TinygradCompiled,
     "torch-cell": TorchCell,
     "torch-layer": TorchLayer,

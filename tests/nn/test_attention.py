@@ -86,5 +86,5 @@ def test_the_padding_row_is_zero_and_stays_so():
     assert not rows.data[indices == 0].any()
     (rows * RNG.standard_normal(rows.shape)).sum().backward()
     assert np.flatnonzero(table.weight.grad.any(axis=1)).tolist() == [2]
-    with pytest.raises(IndexError):
+    with pytest.raises(ValueError, match="one of the 5 rows; given 5"):
         nn.Embedding(5, 3, padding_idx=5)

@@ -154,10 +154,11 @@ class _Recurrent(Module, ABC):
         return (getattr(self, "weight_hh" + suffix).T,)
 
     @abstractmethod
-    def _step(self, x: Any, state: State, weights: State, keep: Any = None) -> State:
+    def _step(self, x: Any, state: State, weights: State) -> State:
         """One step: the input's part of it and a state to the next state.
 
-        `keep` multiplies the h that enters a product (recurrent dropout); None: all of it.
+        `weights` are those of `_recurrent_part`, and last what multiplies the h that enters a
+        product (recurrent dropout), or None.
         """
 
     def _packed(self, state: State) -> Any:
@@ -201,9 +202,10 @@ class _RNN(_Recurrent):
     gates = 1
     nonlinearity: str
 
-    def _step(self, x: Any, state: State, weights: State, keep: Any = None) -> State:
+    def _step(self, x: Any, state: State, weights: State) -> State:
         activation = _ACTIVATIONS[self.nonlinearity]
-        return (rnn_step(x, _seen(state[0], keep), *weights, activation=activation),)
+        W, keep = weights
+        return (rnn_step(x, _seen(state[0], keep), W, activation=activation),)
 
 
 class _LSTM(_Recurrent):
@@ -232,17 +234,15 @@ class _LSTM(_Recurrent):
     def _recurrent_part(self, suffix: str) -> State:
         part = super()._recurrent_part(suffix)
         if self.peephole:
-            part += (unbind(getattr(self, "weight_ch" + suffix)),)
+            part += tuple(unbind(getattr(self, "weight_ch" + suffix)))
         return (*part, getattr(self, "weight_hr" + suffix).T) if self.proj_size else part
 
-    def _step(self, x: Any, state: State, weights: State, keep: Any = None) -> State:
-        h, c = state
-        if self.peephole:
-            h, c = lstm_step_peephole(x, _seen(h, keep), c, *weights[:2])
-        else:
-            h, c = lstm_step(x, _seen(h, keep), c, weights[0])
+    def _step(self, x: Any, state: State, weights: State) -> State:
+        W, *own, keep = weights
+        h, c = _seen(state[0], keep), state[1]
+        h, c = lstm_step_peephole(x, h, c, W, own[:3]) if self.peephole else lstm_step(x, h, c, W)
         if self.proj_size:  # the state, and the output, is W_hr h
-            h = h @ weights[-1]
+            h = h @ own[-1]
             label(h=h)
         return h, c
 
@@ -256,9 +256,10 @@ class _GRU(_Recurrent):
         super().__init__(*sizes)
         self.reset_after = reset_after
 
-    def _step(self, x: Any, state: State, weights: State, keep: Any = None) -> State:
+    def _step(self, x: Any, state: State, weights: State) -> State:
         step = gru_step if self.reset_after else gru_step_before
-        return (step(x, state[0], *weights, seen=_seen(state[0], keep)),)
+        *own, keep = weights
+        return (step(x, state[0], *own, seen=_seen(state[0], keep)),)
 
     def _input_bias(self, suffix: str) -> Any:
         return (
@@ -312,7 +313,8 @@ class _Cell(_Recurrent):
         self._check_width(x, most=2)
         states = self._unpacked(state, np.shape(x)[:-1], self.dtype, "(B, H)")
         label_input(x)
-        return self._packed(self._step(self._input_part(x, ""), states, self._recurrent_part("")))
+        weights = (*self._recurrent_part(""), None)
+        return self._packed(self._step(self._input_part(x, ""), states, weights))
 
     def extra_repr(self) -> str:
         return f"({self.input_size}, {self.hidden_size})"

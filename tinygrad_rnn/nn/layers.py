@@ -86,7 +86,11 @@ class Embedding(Module):
         weight = rng.standard_normal((num_embeddings, embedding_dim))
         self.padding_idx = None
         if padding_idx is not None:
-            self.padding_idx = range(num_embeddings)[padding_idx]
+            if not -num_embeddings <= padding_idx < num_embeddings:
+                raise ValueError(
+                    f"padding_idx is one of the {num_embeddings} rows; given {padding_idx}"
+                )
+            self.padding_idx = padding_idx % num_embeddings
             weight[padding_idx] = 0
         self.weight = Parameter(weight, dtype=dtype)
 
@@ -141,8 +145,8 @@ class Dropout(Module):
 
     def __init__(self, p: float = 0.5, *, rng: Rng = None) -> None:
         super().__init__()
-        if not 0 <= p < 1:
-            raise ValueError(f"dropout takes a probability 0 <= p < 1, and this is {p}")
+        if not 0 <= p <= 1:
+            raise ValueError(f"dropout takes a probability 0 <= p <= 1, and this is {p}")
         self.p = p
         self.rng = np.random.default_rng(rng)
 
@@ -172,9 +176,10 @@ class Sequential(Module):
     def __len__(self) -> int:
         return self._length
 
-    def __getitem__(self, k: int) -> Callable[[Any], Any]:
-        step: Callable[[Any], Any] = getattr(self, str(range(self._length)[k]))
-        return step
+    def __getitem__(self, k: int | slice) -> Any:
+        """Step k; for a slice, a Sequential of these steps (the same ones, not copies)."""
+        steps = [getattr(self, str(i)) for i in range(self._length)]
+        return Sequential(*steps[k]) if isinstance(k, slice) else steps[k]
 
     def forward(self, x: Any) -> Any:
         for k in range(self._length):

@@ -76,10 +76,10 @@ class Module:
 
     def __setattr__(self, name: str, value: Any) -> None:
         before = vars(self).get(name)
-        if isinstance(before, Parameter) and type(value) is Tensor:
+        if isinstance(before, Parameter) and not (value is None or isinstance(value, Parameter)):
             raise TypeError(
-                f"{type(self).__name__}.{name} is a Parameter, and a result in its place would not"
-                f" be learned: assign to {name}.data, or give another Parameter"
+                f"{type(self).__name__}.{name} is a Parameter, and {type(value).__name__} in its"
+                f" place would not be learned: assign to {name}.data, or give another Parameter"
             )
         for path, child in _children(name, value):
             if isinstance(child, Parameter) and child.name is None:

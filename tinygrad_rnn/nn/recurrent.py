@@ -5,6 +5,7 @@ Legend: `B` batch, `T` time, `D` input width, `H` hidden width, `L` layers; stat
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from ..arraylike import Array, raw
 from ..functional import concatenate, dropout, stack, swapaxes
 from ..modes import scope, uncollected
 from ..ops import where
+from ..replay import replayable, replayed
 from ..tensor import label
 from .cells import _GRU, _LSTM, _RNN, Bias, State, _known_activation, _Recurrent, label_input
 from .module import Rng, array_or_tensor
@@ -113,15 +115,24 @@ class _Layer(_Recurrent):
     @uncollected()
     def _run(self, x: Any, state: State, suffix: str, inside: Array | None) -> tuple[Any, State]:
         """One layer in one direction: (T, B, D) to (T, B, H), and the last state."""
-        T = x.shape[0]
         parts = self._input_part(x, suffix)
         label(xW=parts)
-        weights = self._recurrent_part(suffix)
-        keep = self._kept(np.shape(state[0]))
+        weights = (*self._recurrent_part(suffix), self._kept(np.shape(state[0])))
+        reverse = suffix.endswith("_reverse")
+        loop = partial(self._loop, inside=inside, reverse=reverse)
+        if inside is None and replayable(parts, state, weights):
+            return replayed(self, self._step, loop, parts, state, weights, reverse=reverse)
+        return loop(parts, state, weights)
+
+    def _loop(
+        self, parts: Any, state: State, weights: State, *, inside: Array | None, reverse: bool
+    ) -> tuple[Any, State]:
+        """The steps one after the other: the output of each, and the last state."""
+        T = len(parts)
         hs: list[Any] = [None] * T
-        for t in reversed(range(T)) if suffix.endswith("_reverse") else range(T):
+        for t in reversed(range(T)) if reverse else range(T):
             with scope(t=t):
-                new = self._step(parts[t], state, weights, keep)
+                new = self._step(parts[t], state, weights)
                 state = new if inside is None else _advanced(inside[t], new, state)
             hs[t] = state[0]
         output = stack(hs)

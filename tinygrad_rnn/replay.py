@@ -1,0 +1,345 @@
+"""A loop over time is one step again and again: record it once, its backward pass too, and replay.
+
+At every t a layer's step makes the same lines. So one step is recorded and differentiated, by the
+walk like anything else; its lines are sorted by what they depend on, written down as functions of
+arrays (as in `compiled.py`), and run T times. The whole loop is then a single line of the recorded
+program, `loop(xs, *state, *weights)`, and nobody wrote its backward pass.
+
+Nothing is hidden by that: whoever asks for the lines (a listing, a drawing, a second derivative)
+makes them appear, from the arrays that the replay saw: `Folded.write_out`.
+
+Read next: `nn/recurrent.py`, which uses it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from itertools import chain
+from typing import Any
+from weakref import WeakKeyDictionary, ref
+
+import numpy as np
+
+from .arraylike import Array, raw
+from .compiled import Program, Statement, function_text
+from .graph import ancestors, grad
+from .modes import mode, rewriting, uncollected
+from .ops import getitem, reshape, sum_of_products
+from .program import Graph
+from .tensor import Primitive, Tensor, _result
+
+LONG = 16  # steps from which on a program pays; a shorter loop is recorded line by line
+PIECE = 2**16  # about so many numbers of one local derivative are computed at once
+
+State = tuple[Any, ...]
+Step = Callable[[Any, State, State], State]  # x, state, weights -> new state
+Loop = Callable[[Any, State, State], tuple[Any, State]]  # xs, state, weights -> outputs, last state
+
+# Operations that may be run for many steps at once, their arrays one upon the other.
+# fmt: off
+_ELEMENTWISE = frozenset([
+    "add", "subtract", "multiply", "divide", "negative", "square", "sqrt", "exp", "tanh", "sigmoid",
+    "greater", "equal", "where",
+])
+# fmt: on
+
+
+def replayable(xs: Any, state: State, weights: State) -> bool:
+    """Whether a loop over xs is recorded, is long enough, and is all of one real dtype."""
+    recording, _, watching = mode.get()
+    if not recording or watching or len(xs) < LONG or not xs.size:
+        return False
+    arrays = [x for x in (xs, *state, *weights) if _is_array(x)]
+    alike = xs.dtype.kind == "f" and all(x.dtype == xs.dtype for x in arrays)
+    return alike and any(map(_needed, arrays))
+
+
+def replayed(
+    owner: Any, step: Step, loop: Loop, xs: Any, state: State, weights: State, *, reverse: bool
+) -> tuple[Any, State]:
+    """What `loop(xs, state, weights)` gives, by replay: the output of each step, the last state.
+
+    Args:
+        owner: whose step it is. Its plain attributes are settings: for others, the step is
+            recorded anew.
+        step: one step, `step(x, state, weights)`; the first entry of a state is the step's output.
+        loop: the same for all of xs, one after the other (from the last, if `reverse`), as it is
+            written out when somebody asks for the lines.
+        xs: (T, ...), what enters at each step.
+        state: the arrays or Tensors of the initial state.
+        weights: what enters at every step alike: Tensors, arrays, and plain values.
+    """
+    program = _program_of(owner, step, xs, state, weights)
+    flat = program.loop(xs, *state, *filter(_is_array, weights), kept=[], reverse=reverse)
+    shapes = [np.shape(s) for s in state]
+    sizes = [len(xs) * raw(state[0]).size, *(raw(s).size for s in state[1:])]
+    ends = np.cumsum(sizes).tolist()
+    outputs = reshape(getitem(flat, index=slice(0, ends[0])), shape=(len(xs), *shapes[0]))
+    last = [getitem(outputs, index=0 if reverse else -1)]
+    for shape, start, stop in zip(shapes[1:], ends, ends[1:]):
+        last.append(reshape(getitem(flat, index=slice(start, stop)), shape=shape))
+    for tensor, name in zip(last, program.names, strict=True):
+        tensor.name = name
+    Folded(loop, (xs, state, weights), flat, [outputs, *last])
+    return outputs, tuple(last)
+
+
+class Folded:
+    """A loop that was replayed, and how its lines come to light.
+
+    Its results hold it, and it knows them by weak references only: no reference cycle.
+    """
+
+    def __init__(
+        self, loop: Loop, inputs: tuple[Any, State, State], flat: Tensor, results: Sequence[Tensor]
+    ) -> None:
+        xs, state, weights = inputs
+        assert flat._node is not None
+        self.loop, self.inputs, self.states = loop, [xs, *state, *weights], len(state)
+        self.index, self.scope = flat._node.index, flat._node.scope
+        self.arrays = [raw(x) for x in self.inputs]
+        self.results = [ref(tensor) for tensor in results]
+        for tensor in results:
+            tensor.folded = self.write_out
+
+    @uncollected()
+    def write_out(self) -> None:
+        """Run the loop line by line, and let its lines stand where the one line stood."""
+        pairs = list(zip(self.inputs, self.arrays, strict=True))
+        given = [_result(a, None, _needed(x)) if isinstance(x, Tensor) else x for x, a in pairs]
+        n = 1 + self.states
+        with rewriting(self.scope):
+            outputs, last = self.loop(given[0], tuple(given[1:n]), tuple(given[n:]))
+        written = (outputs, *last)
+        results = [(mine(), theirs) for mine, theirs in zip(self.results, written, strict=True)]
+        original = {g: x for g, x in zip(given, self.inputs) if isinstance(g, Tensor)}
+        original |= {theirs: mine for mine, theirs in results if mine is not None}
+        lines = ancestors(written)
+        for k, tensor in enumerate(lines, 1):
+            node = tensor._node
+            assert node is not None
+            operands = [original.get(x, x) if isinstance(x, Tensor) else x for x in node.inputs]
+            node.inputs = tuple(operands)
+            node.index = self.index + k / (len(lines) + 1)  # before all that was made since
+        for mine, theirs in results:
+            if mine is not None:
+                mine._node, mine.folded = theirs._node, None
+
+
+# ---------------------------------------------------------------- the program of one step
+class StepProgram:
+    """One step as functions of arrays, each of the lines of one kind.
+
+    - `fixed`: what is made of the weights alone: once for all steps.
+    - `forward`: the new state, and whatever else of this step the others need.
+    - `local`: local derivatives. No arriving gradient enters them, and they are elementwise, so
+      many steps are done in one call.
+    - `backward`: the rest, from the gradient of the new state to that of the state before.
+
+    Attributes:
+        loop: the primitive that runs them for all steps.
+        names: of the parts of a state, as the step labels them.
+    """
+
+    def __init__(self, step: Step, x: Any, state: State, weights: State) -> None:
+        self.loop = Primitive(self._run, name="loop", backward=self._pull)
+        with rewriting(()):
+            x, *rest = _leaf(x, _needed(x)), *(_leaf(s, True) for s in state)
+            operands = [_leaf(w, _needed(w)) for w in weights]
+            new = step(x, tuple(rest), tuple(operands))
+            before = [x, *rest]
+            held = [w for w in operands if isinstance(w, Tensor)]
+            seeds = [_leaf(y, False) for y in new]
+            wanted = [leaf for leaf in (*before, *held) if leaf.requires_grad]
+            grads = dict(zip(wanted, grad(new, wanted, seeds, create_graph=True)))
+        self.names = [y.name for y in new]
+        d_x, d_state = grads.get(x), [grads[s] for s in rest]
+        d_weights = [_factors(grads.get(w)) for w in held]
+        leaves = [*before, *held, *seeds]
+        results = [*new, *d_state, *(() if d_x is None else (d_x,)), *chain(*d_weights)]
+        graph = Graph(*leaves, *results)
+        program = Program(graph, leaves, results, many=True)
+        names, self._statements = program.statements()
+
+        def called(tensors: Iterable[Tensor]) -> list[str]:
+            return [names[graph.number(tensor)] for tensor in tensors]
+
+        self._before, self._held, self._seeds = called(before), called(held), called(seeds)
+        self._new, self._d_state = called(new), called(d_state)
+        self._d_x = None if d_x is None else called([d_x])[0]
+        self._d_weights = [called(factors) for factors in d_weights]
+        self._constants = program.constants
+        self._sort({name: np.shape(leaf.data) for name, leaf in zip(called(leaves), leaves)})
+
+    def _sort(self, shapes: dict[str, tuple[int, ...]]) -> None:
+        """Give each line its kind, and write the four functions."""
+        kinds = dict.fromkeys(self._before, "forward") | dict.fromkeys(self._held, "fixed")
+        kinds |= dict.fromkeys(self._seeds, "backward")
+        needed = set(self._new)
+        for statement in reversed(self._statements):
+            if statement.name in needed:
+                needed.update(statement.operands)
+        for statement in self._statements:
+            entering = {kinds[x] for x in statement.operands}
+            shapes[statement.name] = statement.line.shape
+            if entering <= {"fixed"}:
+                kind = "fixed"
+            elif statement.name in needed:
+                kind = "forward"
+            elif "backward" not in entering and _elementwise(statement, shapes):
+                kind = "local"
+            else:
+                kind = "backward"
+            kinds[statement.name] = kind
+        self._write(kinds)
+
+    def _write(self, kinds: dict[str, str]) -> None:
+        of = {kind: [s for s in self._statements if kinds[s.name] == kind] for kind in KINDS}
+        used = {kind: _unique(x for s in of[kind] for x in s.operands) for kind in KINDS}
+        given = [*((self._d_x,) if self._d_x else ()), *chain(*self._d_weights)]
+        late = _unique([*used["backward"], *self._d_state, *given])  # what the way back needs
+        held = self._held + [s.name for s in of["fixed"]]
+        self._local_in = [x for x in used["local"] if kinds[x] == "forward"]
+        self._per_step = [x for x in late if kinds[x] == "forward"]
+        local_out = [x for x in late if kinds[x] == "local"]
+        inner = [x for x in (*self._local_in, *self._per_step) if x not in self._before]
+        self._row = _unique([*self._new, *inner])
+        self._returned = [x for x in _unique(given) if kinds[x] in ("backward", "local")]
+
+        def made(kind: str, inputs: list[str], results: list[str]) -> Callable[..., Any]:
+            gives = f"({''.join(f'{x}, ' for x in results)})"
+            text = function_text(kind, inputs, of[kind], results, gives)
+            namespace = dict(self._constants)
+            exec(text, namespace)
+            return namespace[kind]
+
+        self.fixed = made("fixed", self._held, held)
+        self.forward = made("forward", [*self._before, *held], self._row)
+        self.local = made("local", [*self._local_in, *held], local_out)
+        self.backward = made(
+            "backward",
+            [*self._seeds, *self._per_step, *local_out, *held],
+            [*self._d_state, *self._returned],
+        )
+
+    # ------------------------------------------------------------ all steps
+    def _run(self, xs: Array, *others: Any, kept: list[Any], reverse: bool) -> Array:
+        """All steps: the outputs, and what else the last state consists of, one after the other."""
+        n = len(self._new)
+        state, held = others[:n], self.fixed(*others[n:])
+        for x in xs[::-1] if reverse else xs:
+            row = self.forward(x, *state, *held)
+            state = row[:n]
+            kept.append(row)
+        outputs = [row[0] for row in (reversed(kept) if reverse else kept)]
+        return np.concatenate((*outputs, *state[1:]), axis=None)
+
+    def _pull(
+        self, g: Array, xs: Array, *others: Any, kept: list[Any], reverse: bool
+    ) -> list[Array | None]:
+        """The gradient of each input of `_run`, from that of its result."""
+        n = len(self._new)
+        state, held = others[:n], self.fixed(*others[n:])
+        columns: dict[str, Any] = dict(zip(self._row, zip(*kept, strict=True), strict=True))
+        for name, first, new in zip(self._before[1:], state, self._new, strict=True):
+            columns[name] = (first, *columns[new][:-1])
+        columns[self._before[0]] = xs[::-1] if reverse else xs
+        d_outputs = g[: len(xs) * state[0].size].reshape(len(xs), *state[0].shape)
+        d_last = np.split(g[d_outputs.size :], np.cumsum([s.size for s in state[1:-1]]))
+        d_state: State = tuple([d.reshape(s.shape) for d, s in zip(d_last, state[1:])])
+        d_state = (np.zeros_like(state[0]), *d_state)
+        d_state = self._walk(d_outputs[::-1] if reverse else d_outputs, d_state, columns, held)
+        whole = {name: _upon(columns[name]) for name in _unique(chain(*self._d_weights))}
+        d_xs = None
+        if self._d_x:
+            d_xs = whole[self._d_x] if self._d_x in whole else _upon(columns[self._d_x])
+            d_xs = d_xs[::-1] if reverse else d_xs
+        return [d_xs, *d_state, *(_summed([whole[x] for x in names]) for names in self._d_weights)]
+
+    def _walk(
+        self, d_outputs: Array, d_state: State, columns: dict[str, Any], held: Sequence[Any]
+    ) -> State:
+        """Backwards through all steps; what it finds at each goes into the columns."""
+        n = len(d_state)
+        found = []
+        piece = max(1, PIECE // d_outputs[0].size)
+        for stop in range(len(d_outputs), 0, -piece):
+            steps = slice(max(0, stop - piece), stop)
+            local = self.local(*(_upon(columns[x][steps]) for x in self._local_in), *held)
+            rows = [columns[x][steps] for x in self._per_step] + list(local)
+            for d_output, *row in zip(d_outputs[steps][::-1], *(a[::-1] for a in rows)):
+                back = self.backward(d_state[0] + d_output, *d_state[1:], *row, *held)
+                d_state = back[:n]
+                found.append(back[n:])
+        columns.update(zip(self._returned, zip(*reversed(found)), strict=False))
+        return d_state
+
+
+KINDS = ("fixed", "forward", "local", "backward")
+_programs: WeakKeyDictionary[Any, dict[Any, StepProgram]] = WeakKeyDictionary()
+
+
+def _program_of(owner: Any, step: Step, xs: Any, state: State, weights: State) -> StepProgram:
+    """The program of the owner's step for arrays like these, made at the first call."""
+    settings = [x for x in vars(owner).items() if isinstance(x[1], (bool, int, float, str))]
+    arrays = [_kind(x) for x in (*state, *weights)]
+    key = (tuple(settings), raw(xs).shape[1:], xs.dtype, _needed(xs), tuple(arrays))
+    programs = _programs.setdefault(owner, {})
+    if key not in programs:
+        programs[key] = StepProgram(step, xs[0], state, weights)
+    return programs[key]
+
+
+def _kind(x: Any) -> Any:
+    return (raw(x).shape, _needed(x)) if _is_array(x) else x
+
+
+def _is_array(x: Any) -> bool:
+    return isinstance(x, (Tensor, np.ndarray))
+
+
+def _needed(x: Any) -> bool:
+    return isinstance(x, Tensor) and x._requires_grad
+
+
+def _leaf(x: Any, needed: bool) -> Any:
+    """A leaf like x, to record with; what is no array stays as it is."""
+    return Tensor(raw(x), requires_grad=needed) if _is_array(x) else x
+
+
+def _factors(g: Tensor | None) -> tuple[Tensor, ...]:
+    """A weight's gradient, or, where it is a product over rows, its two factors.
+
+    The products of all steps are then one product over the rows of all steps.
+    """
+    if g is None:
+        return ()
+    node = g.node
+    product = node is not None and node.op is sum_of_products and len(node.inputs) == 2
+    return node.inputs if node is not None and product else (g,)
+
+
+def _elementwise(statement: Statement, shapes: dict[str, tuple[int, ...]]) -> bool:
+    """Whether many steps can be computed in one call: no operand is broadcast or moved."""
+    line = statement.line
+    alike = all(shapes[x] == line.shape for x in statement.operands)
+    return alike and str(line.op) in _ELEMENTWISE
+
+
+def _upon(arrays: Any) -> Array:
+    """The arrays of many steps, one upon the other: (T, ...)."""
+    if isinstance(arrays, np.ndarray):
+        return arrays
+    return np.concatenate(arrays).reshape(len(arrays), *arrays[0].shape)
+
+
+def _summed(whole: Sequence[Array]) -> Array | None:
+    """The sum over all steps of a weight's gradient, from its factors."""
+    if len(whole) == 2:
+        a, b = (x.reshape(-1, x.shape[-1]) for x in whole)
+        return a.T @ b
+    return whole[0].sum(axis=0) if whole else None
+
+
+def _unique(names: Iterable[str]) -> list[str]:
+    return list(dict.fromkeys(names))
