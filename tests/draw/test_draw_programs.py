@@ -13,6 +13,7 @@ import pytest
 from drawn_graphs import GRAPHS, diamond, layer, own_loop
 
 from tinygrad_rnn.draw import DrawingError, draw
+from tinygrad_rnn.draw.page import step_through
 
 has_dot = pytest.mark.skipif(shutil.which("dot") is None, reason="needs the program dot")
 has_wasi = pytest.mark.skipif(
@@ -124,6 +125,62 @@ def test_a_layout_that_takes_too_long_is_given_up(fake_dot, tmp_path):
     assert (tmp_path / "d.gv").exists() and not (tmp_path / "d.svg").exists()
 
 
+# A dot that hangs on all but the picture that is folded in its stead.
+SLOW = """case "$(cat)" in
+*"took too long"*) echo "<svg>folded</svg>";;
+*) exec sleep 20;;
+esac"""
+
+
+@needs_sh
+@pytest.mark.parametrize("T", [4, 12])
+def test_a_layout_that_takes_too_long_falls_back_to_the_folded_picture(fake_dot, tmp_path, T):
+    fake_dot(SLOW)
+    drawing = draw(own_loop(T), fold=None)
+    with pytest.warns(RuntimeWarning, match=r"dot had not laid.*its steps are folded.*timeout="):
+        path = drawing.render(tmp_path / "d.svg", timeout=0.3)
+    assert (tmp_path / "d.svg").read_text() == "<svg>folded</svg>\n"
+    assert path == str(tmp_path / "d.svg") and not (tmp_path / "d.gv").exists()
+    start = time.perf_counter()  # it is not tried again within the same time, and in more it is
+    assert drawing.pipe("png", timeout=0.3) == b"<svg>folded</svg>\n"
+    assert time.perf_counter() - start < 0.3
+    with pytest.warns(RuntimeWarning, match=r"after 0\.4 s"):
+        drawing.pipe(timeout=0.4)
+
+
+@needs_sh
+def test_the_picture_says_that_it_is_folded_because_the_layout_took_too_long(fake_dot, tmp_path):
+    fake_dot(f"cat > {tmp_path}/last; test -e {tmp_path}/again && echo svg && exit; "
+             f"touch {tmp_path}/again; exec sleep 20")  # fmt: skip
+    with pytest.warns(RuntimeWarning, match="folded"):
+        draw(own_loop(12), fold=None).pipe(timeout=0.3)
+    text = (tmp_path / "last").read_text()
+    assert "folded, for the layout of all steps took too long; folded: 32 lines" in text
+    assert "label=<<B>t = 3 … 10</B>" in text
+
+
+@needs_sh
+@pytest.mark.parametrize("options", [{"rolled": True}, {"fold": 2}, {"focus": "w"}])
+def test_where_nothing_is_left_to_fold_a_slow_layout_is_an_error(fake_dot, options):
+    fake_dot("exec sleep 20")
+    with pytest.raises(DrawingError, match="was stopped"):
+        draw(own_loop(12), **options).pipe(timeout=0.2)
+
+
+@needs_sh
+def test_a_dot_that_always_hangs_is_an_error_after_the_folded_picture_too(fake_dot):
+    fake_dot("exec sleep 20")
+    with pytest.warns(RuntimeWarning), pytest.raises(DrawingError, match="was stopped"):
+        draw(own_loop(12), fold=None).pipe(timeout=0.2)
+
+
+@needs_sh
+def test_a_page_is_never_folded(fake_dot):
+    fake_dot("exec sleep 20")
+    with pytest.raises(DrawingError, match="was stopped"):
+        step_through(own_loop(12), timeout=0.2)
+
+
 @needs_sh
 def test_what_dot_has_started_is_stopped_with_it(fake_dot, tmp_path):
     """dot may be a script around the program: that is stopped, too."""
@@ -193,7 +250,8 @@ def test_a_notebook_gets_svg_png_and_text():
 
 def test_a_notebook_without_programs_gets_text_that_says_why(nothing):
     bundle = draw(diamond())._repr_mimebundle_()
-    assert set(bundle) == {"text/plain"} and "apt install graphviz" in bundle["text/plain"]
+    assert "apt install graphviz" in bundle["text/plain"] and "image/svg+xml" not in bundle
+    assert bundle["text/vnd.mermaid"].startswith("flowchart LR")  # JupyterLab shows it
 
 
 @needs_sh
