@@ -1,9 +1,9 @@
 """What dot makes of the text: straight belts, quickly, and an SVG that matches the graph."""
 
+import os
 import re
 import shlex
 import shutil
-import time
 import xml.etree.ElementTree as ET
 
 import pytest
@@ -73,9 +73,10 @@ def test_the_svg_shows_the_graph(name):
 
 def test_an_lstm_of_eight_steps_is_laid_out_in_less_than_a_second():
     drawing = draw(layer("LSTM", 8))
-    start = time.perf_counter()
+    start = os.times()
     drawing.pipe("svg")
-    assert time.perf_counter() - start < 1
+    end = os.times()  # the processor's time: other work on the machine does not count
+    assert end.children_user - start.children_user < 1
 
 
 @pytest.mark.parametrize(
