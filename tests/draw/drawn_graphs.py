@@ -1,6 +1,7 @@
 """The graphs that the tests draw."""
 
 from collections.abc import Callable
+from contextlib import nullcontext
 
 import numpy as np
 
@@ -92,13 +93,13 @@ def two_lanes(T: int = 3, swapped: bool = False) -> Tensor:
     return loss
 
 
-def cell(kind: str, T: int = 3) -> Tensor:
+def cell(kind: str, T: int = 3, scoped: bool = True) -> Tensor:
     rng = np.random.default_rng(0)
     step = getattr(nn, kind)(2, 2, rng=0)
     h, c = Tensor(np.zeros((1, 2)), name="h0"), Tensor(np.zeros((1, 2)), name="c0")
     state = (h, c) if kind == "LSTMCell" else h
     for t in range(1, T + 1):
-        with tg.scope(t=t):
+        with tg.scope(t=t) if scoped else nullcontext():
             state = step(Tensor(rng.normal(size=(1, 2)), name=f"x{t}"), state)
     last = state[0] if kind == "LSTMCell" else state
     loss = (last * last).sum()

@@ -3,7 +3,7 @@
 import shutil
 
 import pytest
-from belts import bends, crossings, curves
+from belts import bends, crossings, curves, meetings
 from drawn_graphs import cell, layer
 
 from tinygrad_rnn.draw import draw
@@ -23,6 +23,17 @@ def test_no_belt_bends_or_is_crossed(kind, T, show):
     assert crossings(svg) == []
 
 
+@pytest.mark.parametrize("show", [(), ("grad",), ("value", "grad", "shape")], ids=str)
+@pytest.mark.parametrize("scoped", [True, False], ids=["scopes", "no scopes"])
+@pytest.mark.parametrize("kind", ["RNNCell", "LSTMCell", "GRUCell", "RNN", "GRU"])
+def test_the_arrow_of_time_of_a_rolled_cell_cuts_no_other(kind, scoped, show):
+    output = cell(kind, 12, scoped=scoped) if kind.endswith("Cell") else layer(kind, 12)
+    svg = draw(output, show=show, rolled=True).pipe("svg")
+    arrows = [name for name, _ in curves(svg) if name.startswith("edge recurrence ")]
+    assert len(arrows) == (2 if kind == "LSTMCell" else 1)
+    assert meetings(svg, "recurrence") == []
+
+
 def test_a_crossing_and_a_bend_are_seen():
     """The measure itself: one line over another, and one with a step in it."""
     text = (
@@ -34,3 +45,5 @@ def test_a_crossing_and_a_bend_are_seen():
     )
     assert crossings(text.encode()) == [("edge belt a", "edge b")]
     assert bends(text.encode()) == ["edge belt d"]
+    touches = ("edge belt a", "edge c")
+    assert meetings(text.encode(), "belt") == [("edge belt a", "edge b"), touches]

@@ -251,7 +251,7 @@ def test_a_shared_parameter_says_whether_all_its_uses_are_in_steps():
 def test_initial_states_in_one_tensor_are_no_sum_over_time():
     source = draw(layer("RNN", num_layers=2), show=("grad",)).source
     (table,) = [row for row in source.splitlines() if 'id="shared"' in row]
-    first, *others = [row for row in table.split("<TR>")[2:]]
+    first, *others = table.split("<TR>")[2:]
     assert ">init<" in first and ["= Σₜ" in row for row in (first, *others)] == [False, True, True]
 
 

@@ -423,17 +423,16 @@ def _initial_names(plan: Plan) -> dict[int, tuple[Run, ...]]:
 
 def _stack_names(plan: Plan) -> dict[int, tuple[Run, ...]]:
     """What has no name, and is made of the states h of all steps, is called h with 0…9 below."""
-    taken: dict[int, list[tuple[str | None, int]]] = {}
+    taken: dict[int, set[str | None]] = {}
+    ts: dict[int, set[int]] = {}
     for handover in plan.handovers:
-        n, step = handover.link.source, plan.steps[handover.step]
-        if not plan.line(handover.link.child).name:
-            name = base_name(plan.line(n).name)
-            taken.setdefault(handover.link.child, []).append((name, step.t))
+        child, source = handover.link.child, plan.line(handover.link.source)
+        taken.setdefault(child, set()).add(base_name(source.name))
+        ts.setdefault(child, set()).update(plan.steps[handover.step].ts)
     names: dict[int, tuple[Run, ...]] = {}
-    for child, some in taken.items():
-        (name, *others), ts = {name for name, _ in some}, [t for _, t in some]
-        if name and not others:
-            names[child] = (Run(name, "b"), Run(f"{min(ts)}…{max(ts)}", "sub"))
+    for child, (name, *others) in taken.items():
+        if name and not others and not plan.line(child).name:
+            names[child] = (Run(name, "b"), Run(f"{min(ts[child])}…{max(ts[child])}", "sub"))
     return names
 
 
