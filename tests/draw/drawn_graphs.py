@@ -1,7 +1,7 @@
 """The graphs that the tests draw."""
 
 from collections.abc import Callable
-from contextlib import nullcontext
+from contextlib import ExitStack, nullcontext
 
 import numpy as np
 
@@ -107,6 +107,25 @@ def cell(kind: str, T: int = 3, scoped: bool = True) -> Tensor:
     return loss
 
 
+def encoder_decoder(T: int = 3, scoped: bool = True) -> Tensor:
+    """The decoder starts from the encoder's last states, and reads its own last output."""
+    rng = np.random.default_rng(0)
+    cells = [nn.LSTMCell(2, 2, rng=k) for k in range(2)]
+    state = Tensor(np.zeros((1, 2)), name="h0"), Tensor(np.zeros((1, 2)), name="c0")
+    y = Tensor(np.ones((1, 2)), name="start")
+    for name, step in zip(("encoder", "decoder"), cells):
+        for t in range(1, T + 1):
+            x = Tensor(rng.normal(size=(1, 2)), name="x") if name == "encoder" else y
+            with ExitStack() as stack:
+                for scope in (tg.scope(name), tg.scope(t=t)) if scoped else ():
+                    stack.enter_context(scope)
+                state = step(x, state)
+            y = state[0] if name == "decoder" else y
+    loss = (y * y).sum()
+    tg.label(loss=loss)
+    return loss
+
+
 def layer(kind: str, T: int = 3, **options) -> Tensor:
     x = Tensor(np.random.default_rng(0).normal(size=(T, 1, 2)), name="x")
     output, _ = getattr(nn, kind)(2, 2, rng=0, **options)(x)
@@ -151,6 +170,7 @@ GRAPHS: dict[str, Callable[[], Tensor]] = {
     "LSTM, 2 layers": lambda: layer("LSTM", num_layers=2),
     "LSTM, both directions": lambda: layer("LSTM", bidirectional=True),
     "GRU": lambda: layer("GRU"),
+    "encoder and decoder": encoder_decoder,
     "GRU, both directions": lambda: layer("GRU", bidirectional=True),
     "character model": char_model,
 }

@@ -4,7 +4,7 @@ import shutil
 
 import pytest
 from belts import bends, crossings, curves, meetings
-from drawn_graphs import cell, layer
+from drawn_graphs import cell, encoder_decoder, layer
 
 from tinygrad_rnn.draw import draw
 
@@ -21,6 +21,14 @@ def test_no_belt_bends_or_is_crossed(kind, T, show):
     assert len(belts) >= T * (2 if kind.startswith("LSTM") else 1)
     assert bends(svg) == []
     assert crossings(svg) == []
+
+
+@pytest.mark.parametrize("T", [3, 12])
+def test_the_belts_of_an_encoder_run_on_into_its_decoder(T):
+    drawing = draw(encoder_decoder(T), show=())
+    assert drawing.source.count('class="belt ') >= (12 if T == 3 else 16)
+    assert bends(drawing.pipe("svg")) == []
+    assert ">start<" in drawing.source and 'class="input" label=<<B>start<' in drawing.source
 
 
 @pytest.mark.parametrize("show", [(), ("grad",), ("value", "grad", "shape")], ids=str)

@@ -351,5 +351,7 @@ def test_the_text_of_1000_steps_of_an_lstm_takes_about_a_second():
     output = layer("LSTM", 1000)
     start = time.process_time()
     drawing = draw(output, max_nodes=10**6, fold=None)
-    assert time.process_time() - start < 3
+    assert (
+        time.process_time() - start < 6
+    )  # by itself 0.6; other work on the machine slows the caches
     assert drawing.source.count("subgraph cluster_s") == 1000

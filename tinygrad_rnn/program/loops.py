@@ -246,6 +246,7 @@ def _aligned(
     places: Places, p: int, base: int, after: Array, until: Array, c: int, d: int
 ) -> _Run | None:
     """Choose where the steps begin, and keep as many as have operands that go along one to one."""
+    d = _until_other_weights(places, p, base + c, base + d) - base
     last_after = np.maximum.accumulate(after[c:d][::-1])[::-1]
     first_until = np.minimum.accumulate(until[c:d][::-1])[::-1]
     starts = np.arange(base + c, base + d)
@@ -262,6 +263,15 @@ def _aligned(
     run = _Run(p, start, (stop - start) // p)
     steps = _one_to_one(places, run)
     return _Run(p, start, steps) if steps >= LEAST else None
+
+
+def _until_other_weights(places: Places, p: int, start: int, stop: int) -> int:
+    """The first place from start on where a weight that lines shared is replaced by another one."""
+    place, _, u, v = places.operands(p, start, stop)
+    weights = np.flatnonzero(u < 0)
+    weights = weights[places.parameters[-1 - u[weights]]]
+    place, u, v = place[weights], u[weights], v[weights]
+    return int(place[(u != v) & np.isin(u, u[u == v])].min(initial=stop))
 
 
 def _crossing(places: Places, start: int, stop: int) -> Array:
