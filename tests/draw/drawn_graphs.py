@@ -65,6 +65,18 @@ def slope() -> Tensor:
     return dx
 
 
+def slope_of_steps(T: int = 3) -> Tensor:
+    """The graph of the gradient of a weight that T steps share."""
+    w, h = leaf(0.5, "w"), Tensor(0.25, name="h0")
+    for t in range(1, T + 1):
+        with tg.scope(t=t):
+            h = tg.tanh(Tensor(0.1 * t, name=f"x{t}") + w * h)
+            tg.label(h=h)
+    dw = tg.grad(h * h, w, create_graph=True)
+    tg.label(dw=dw)
+    return dw
+
+
 def own_loop(T: int = 2, first: int = 1) -> Tensor:
     """A user's loop with names of its own: s = tanh(x_t + w s)."""
     w, s = leaf(0.5, "w"), Tensor(0.25, name="s0")
@@ -157,6 +169,7 @@ GRAPHS: dict[str, Callable[[], Tensor]] = {
     "vanishing": vanishing,
     "truncated": truncated,
     "slope": slope,
+    "slope of steps": slope_of_steps,
     "own loop": own_loop,
     "own loop from 0": lambda: own_loop(3, first=0),
     "one step": lambda: cell("LSTMCell", 1),

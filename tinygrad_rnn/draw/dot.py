@@ -320,11 +320,16 @@ class _Writer:
         if inside is not None and inside.rolled and plan.line(link.child).op == PREVIOUS:
             assert inside.fold is not None
             words = f"t = {inside.fold.ts[0]}"
+        elif inside is not None and self._walks_back(inside) and not self._walks_back(step):
+            return {}  # the walk back takes at each t what the loop made at this t
         elif step is not None and step is not inside and step.fold is not None and step.rolled:
             words = "all t" if plan.gathers(link) else f"t = {step.fold.ts[-1]}"
         else:
             return {}
         return {"label": words, "fontcolor": self.theme.faint}
+
+    def _walks_back(self, step: TimeStep | None) -> bool:
+        return step is not None and step.path[:1] == ("gradient",)
 
     def _cuts(self) -> Iterator[str]:
         """A dashed arrow where values went on and the gradient stops."""

@@ -149,7 +149,8 @@ def make_plan(
     if focused is not None and others == "hide":
         contracted = without_others(contracted, focused)
         _keep_only(set(contracted.drawn), steps, states)
-    references = find_references(contracted, homes, states.linked(), weights)
+    back = {step.number for step in steps if step.path[:1] == ("gradient",)}
+    references = find_references(contracted, homes, states.linked(), weights, back)
     starts = find_starts(contracted, states)
     roots = dict.fromkeys(reference.root for reference in (*starts.values(), *references))
     table = [n for n in sorted(roots) if contracted.lines[n].op is None]

@@ -135,6 +135,8 @@ def step_through(
     if numeric:
         data["numeric"] = _numeric(writer)
     data["arrays"] = writer.printed.table
+    data["words"] = _once([p for step in data["steps"] for p in step.get("pulls", ())], "say")
+    data["places"] = _once(data["lines"], "at")
     return Page(_html(data, picture.text, title, theme), title, len(data["steps"]) - 1)
 
 
@@ -150,6 +152,15 @@ def _data(writer: Writer, picture: Picture) -> dict[str, Any]:
         "through": picture.through,
         "widths": _widths(writer),
     }
+
+
+def _once(items: list[dict[str, Any]], key: str) -> list[str]:
+    """Put each text under a key into a table, once, and its number in its place."""
+    places: dict[str, int] = {}
+    for item in items:
+        if key in item:
+            item[key] = places.setdefault(item[key], len(places))
+    return list(places)
 
 
 def _growth(writer: Writer, what: int | list[tuple[int, int]]) -> list[list[int]]:
