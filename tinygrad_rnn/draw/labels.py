@@ -52,7 +52,7 @@ SYMBOLS = {
 
 MISSING = "–"  # what `short` writes for a gradient that is not there
 
-_RECURRENT = re.compile(r"(weight|bias)_(ih|hh)(?:_(l\d+))?(_reverse)?")
+_RECURRENT = re.compile(r"(weight|bias)_(ih|hh|hr|ch)(?:_(l\d+))?(_reverse)?")
 _NUMBERED = re.compile(r"([^\W\d]+?)_?(\d+)")
 
 
