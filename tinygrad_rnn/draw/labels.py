@@ -382,7 +382,7 @@ def _names(plan: Plan) -> dict[int, tuple[Run, ...]]:
     for n in named:
         alike.setdefault(names.get(n) or name_runs(str(plan.line(n).name)), []).append(n)
     for runs, some in alike.items():
-        fuller = [_in_module(runs, modules.get(n, "")) for n in some]
+        fuller = _in_modules(runs, [modules.get(n, ()) for n in some])
         distinct = len(set(fuller)) == len(some)
         for n, full in zip(some, fuller) if len(some) > 1 else ():
             if plan.looks(n) == "parameter":
@@ -396,6 +396,15 @@ def _names(plan: Plan) -> dict[int, tuple[Run, ...]]:
 def _stands_alone(plan: Plan, n: int) -> bool:
     """Whether a line is an operation outside of all steps, so that its name gets no number."""
     return plan.line(n).op is not None and plan.homes[n] is None
+
+
+def _in_modules(runs: tuple[Run, ...], paths: Sequence[tuple[str, ...]]) -> list[tuple[Run, ...]]:
+    """One name with those of several modules: the innermost names that differ, if some do."""
+    deepest = max(map(len, paths))
+    levels = [[path[-k] if k <= len(path) else "" for path in paths] for k in range(1, deepest + 1)]
+    names = [[_in_module(runs, module) for module in level] for level in levels]
+    distinct = [level for level in names if len(set(level)) == len(paths)]
+    return (distinct or names or [[runs] * len(paths)])[0]
 
 
 def _in_module(runs: tuple[Run, ...], module: str) -> tuple[Run, ...]:
@@ -453,14 +462,12 @@ def _rolled_places(plan: Plan) -> dict[int, str]:
     return places
 
 
-def _modules(plan: Plan) -> dict[int, str]:
-    """For every line the name of the module that made it; for a leaf, that uses it first."""
-    modules: dict[int, str] = {}
+def _modules(plan: Plan) -> dict[int, tuple[str, ...]]:
+    """For every line the path of the module that made it; for a leaf, that uses it first."""
+    modules: dict[int, tuple[str, ...]] = {}
     for line in plan.graph.lines:
-        module = next((entry for entry in reversed(line.scope) if isinstance(entry, str)), None)
-        if module is not None:
-            modules[line.number] = module
-        for operand in line.inputs:
-            if module is not None:
-                modules.setdefault(operand, module)
+        if line.path:
+            modules[line.number] = line.path
+            for operand in line.inputs:
+                modules.setdefault(operand, line.path)
     return modules
