@@ -2,9 +2,10 @@
 
 import shutil
 
+import numpy as np
 import pytest
 from belts import bends, crossings, curves, meetings
-from drawn_graphs import cell, encoder_decoder, layer
+from drawn_graphs import cell, encoder_decoder, layer, truncated
 
 from tinygrad_rnn.draw import draw
 
@@ -29,6 +30,15 @@ def test_the_belts_of_an_encoder_run_on_into_its_decoder(T):
     assert drawing.source.count('class="belt ') >= (12 if T == 3 else 16)
     assert bends(drawing.pipe("svg")) == []
     assert ">start<" in drawing.source and 'class="input" label=<<B>start<' in drawing.source
+
+
+def test_windows_with_a_loss_each_make_no_staircase():
+    svg = draw(truncated(12, 3), show=()).pipe("svg")
+    assert bends(svg) == []
+    heights = [line[:, 1].mean() for name, line in curves(svg) if name.startswith("edge belt ")]
+    cuts = [line for name, line in curves(svg) if name.startswith("edge cut")]
+    assert np.ptp(heights) < 1 and len(cuts) == 6
+    assert all(np.ptp(line[:, 1]) < 1 for line in cuts)
 
 
 @pytest.mark.parametrize("show", [(), ("grad",), ("value", "grad", "shape")], ids=str)

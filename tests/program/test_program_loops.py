@@ -18,7 +18,7 @@ from recorded_programs import (
 
 import tinygrad_rnn as tg
 from tinygrad_rnn import nn
-from tinygrad_rnn.program import Graph
+from tinygrad_rnn.program import Graph, in_steps
 
 
 def assert_isomorphic(graph, loop):
@@ -207,3 +207,18 @@ def test_steps_of_one_chain_with_other_weights_are_no_loop_of_the_others():
         with tg.scope(t=t):
             h = tg.tanh(h * weights[t >= 7])
     assert [len(loop) for loop in tg.Graph(h).loops()] == [7, 5]
+
+
+def test_a_loss_after_a_window_of_steps_belongs_to_its_last_step():
+    """Windows of three steps, each with a loss, are a loop whose steps are windows."""
+    w, h, loss = tg.Tensor(0.5, requires_grad=True), tg.Tensor(0.1), 0.0
+    for t in range(12):
+        with tg.scope(t=t):
+            h = tg.tanh(h * w + 1.0)
+        if t % 3 == 2:
+            loss = loss + h * h
+            h = h.detach()
+    graph = tg.Graph(loss)
+    lines = in_steps(graph.nodes, graph.loops())
+    squares = [x for x in lines if x.op == "multiply" and len(set(x.inputs)) == 1]
+    assert [x.t for x in squares] == [2, 5, 8, 11]

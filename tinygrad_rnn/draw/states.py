@@ -261,9 +261,12 @@ class _Search:
             self._leave(leaving)
 
     def _leave(self, leaving: list[int]) -> None:
-        """An exit for each state that is made before the last one of its step."""
-        last = {self.homes[n]: n for n in sorted(leaving)}
-        ends = {n: last[self.homes[n]] for n in leaving}
+        """An exit for each state that is made before the last line of its step."""
+        ends = {}
+        for n in leaving:
+            home = self.homes[n]
+            assert home is not None
+            ends[n] = max(self.steps[home].members)
         self.found.exits.update({n: end for n, end in ends.items() if n != end})
 
     def _bundles(self, links: list[Link]) -> list[list[Link]]:

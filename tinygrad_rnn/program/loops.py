@@ -19,7 +19,7 @@ import numpy as np
 from ..arraylike import Array
 from ..modes import Step
 from .alike import Places
-from .lines import Line, step_scope
+from .lines import Line, Scope, step_scope
 
 LEAST = 3  # steps; two stretches that are alike may be a coincidence
 
@@ -79,18 +79,20 @@ def in_steps(lines: Sequence[Line], loops: Sequence[Loop]) -> list[Line]:
         if not loop.carried or loop.period == 1:
             continue
         for t, step in zip(loop.ts, loop.steps.tolist()):
-            scopes = (step_scope(lines[n].scope) for n in step)
             first = lines[step[0]]
             if first.t is not None and all(lines[n].scope is first.scope for n in step):
                 continue
-            scope = next((scope for scope in scopes if scope is not None), None)
-            inside: set[int] = set()
+            unscoped = all(lines[n].t is None for n in step)
+            inside: dict[int, Scope] = {}  # the lines of the step so far, and their time steps
             for n in step:
                 line = lines[n]
-                if scope is None or (line.t is None and not inside.isdisjoint(line.inputs)):
-                    found[n] = replace(line, scope=(*(scope or (Step(t),)), *line.scope))
-                if found[n].t is not None:
-                    inside.add(n)
+                taken = [inside[x] for x in line.inputs if x in inside]
+                if unscoped or (line.t is None and taken):
+                    scope = (Step(t),) if unscoped else taken[-1]
+                    found[n] = replace(line, scope=(*scope, *line.scope))
+                here = step_scope(found[n].scope)
+                if here is not None:
+                    inside[n] = here
     return found
 
 
