@@ -84,6 +84,11 @@ def add_arguments(sub: argparse.ArgumentParser, number: Callable[[str], int]) ->
     sub.add_argument(
         "--only", metavar="T,T", type=_times, help="the time steps to draw, as 1,2,50; others fold"
     )
+    _add_output(sub, number)
+
+
+def _add_output(sub: argparse.ArgumentParser, number: Callable[[str], int]) -> None:
+    """The flags for what is written, and where."""
     sub.add_argument(
         "--max-nodes", type=number, default=400, help="refuse to draw more (default: 400)"
     )
