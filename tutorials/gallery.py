@@ -261,6 +261,25 @@ tg.label(loss=loss)
 tg.draw(loss, show=(), rolled=True)
 
 # %% [markdown]
+# ## An encoder that hands on to a decoder
+#
+# The belts of h and c run on from the last step of one net into the first step of the other, which
+# then reads what it wrote itself.
+
+# %% handed_on
+encoder, decoder = nn.LSTMCell(2, 2, rng=0), nn.LSTMCell(2, 2, rng=1)
+h, c = tg.Tensor(np.zeros((1, 2)), name="h0"), tg.Tensor(np.zeros((1, 2)), name="c0")
+for t in range(1, 3):
+    with tg.scope("encoder"), tg.scope(t=t):
+        h, c = encoder(tg.Tensor(np.ones((1, 2)), name=f"x{t}"), (h, c))
+y = tg.Tensor(np.ones((1, 2)), name="start")
+for t in range(1, 3):
+    with tg.scope("decoder"), tg.scope(t=t):
+        h, c = decoder(y, (h, c))
+        y = h
+tg.draw(h, show=())
+
+# %% [markdown]
 # ## Modules as boxes
 #
 # A whole model from afar: what is in a module is one box that says what it holds.
@@ -295,6 +314,22 @@ dx = tg.grad(y, x, create_graph=True)
 loss = y + dx * dx
 tg.label(y=y, dx=dx, loss=loss)
 tg.draw(loss)
+
+# %% [markdown]
+# ## The graph of a gradient through time
+#
+# The walk back is a second chain of steps, from the last to the first. What it takes from the steps
+# that it goes through stands in its own steps by reference.
+
+# %% walk_back
+w, h = tg.Tensor(0.5, requires_grad=True, name="w"), tg.Tensor(0.25, name="h0")
+for t in range(1, 4):
+    with tg.scope(t=t):
+        h = tg.tanh(tg.Tensor(0.1 * t, name=f"x{t}") + w * h)
+        tg.label(h=h)
+dw = tg.grad(h * h, w, create_graph=True)
+tg.label(dw=dw)
+tg.draw(dw, show=())
 
 # %% [markdown]
 # ## Dark

@@ -24,6 +24,7 @@ from belts import bends, crossings
 from drawn_graphs import cell, layer
 
 from tinygrad_rnn.draw import draw
+from tinygrad_rnn.draw.page import step_through
 
 ALL = {"fold": None, "max_nodes": 10**6}
 RUNS = 5
@@ -71,6 +72,12 @@ def picture_rows():
             row(f"SVG {name}, T = {T}, beyond recording", time, 0.5)
 
 
+def page_rows():
+    for name, options in (("", {}), (", with numeric gradients", {"numeric": True})):
+        size = len(step_through(cell("LSTMCell", 5), **options).html.encode()) / 1000
+        row(f"page to step through, LSTM T = 5{name}", size, 200, "kB")
+
+
 def belt_rows():
     for kind in ("RNNCell", "LSTMCell", "GRUCell", "RNN", "LSTM", "GRU"):
         output = (cell if kind.endswith("Cell") else layer)(kind, 20)
@@ -87,4 +94,5 @@ if __name__ == "__main__":
         text_rows()
         picture_rows()
         if shutil.which("dot"):
+            page_rows()
             belt_rows()

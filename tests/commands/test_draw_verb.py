@@ -11,6 +11,7 @@ from tinygrad_rnn.cli import main
 from tinygrad_rnn.draw import draw
 from tinygrad_rnn.draw.options import CHOICES
 
+needs_sh = pytest.mark.skipif(sys.platform == "win32", reason="a fake dot is a shell script")
 has_dot = pytest.mark.skipif(shutil.which("dot") is None, reason="needs the program dot")
 
 MINE = """
@@ -41,6 +42,11 @@ def needs(width): return width
 def rewritten():
     y = build()
     y.node.inputs[1].data = 2.0
+    return y
+
+def spoilt():
+    y = build()
+    y.node.inputs[0].data = 2.0
     return y
 """
 
@@ -81,7 +87,7 @@ def test_ones_own_function_is_drawn(call, tmp_path, name):
         (["mine.py:crash"], r"mine.py, line \d+, in crash: TypeError: an operand"),
         (["mine.py:needs"], "missing 1 required positional argument: 'width'"),
         (["mine.py:biuld"], "has no 'biuld': did you mean build?"),
-        (["mine.py:rewritten"], "was changed in place"),
+        (["mine.py:spoilt", "--view", "backward"], "was given another array after it was made"),
         (["nothing.py:build"], "there is no file 'nothing.py'"),
         (["mine.py"], "names no function: write mine.py:build"),
         (["mine.py:two", "--view", "backward"], "needs a gradient to start from"),
@@ -142,6 +148,55 @@ def test_flags_reach_the_drawing(call, tmp_path):
 def test_the_listing_of_ones_own_function(call):
     code, out, _ = call("mine.py:build", "--listing", "--show", "grad")
     assert code == 0 and "n2  y = multiply(n1, n0)  grad 1" in out
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "--out o.html --rolled", "--out o.html --fold 2", "--out o.html --only 1",
+        "--out o.html --depth 1", "--out o.html --focus x", "--out o.html --others hide",
+        "--out o.html --view backward", "--out o.html --style record", "--out o.htm --legend",
+        "--out o.html --weights line", "--out o.html --hide split", "--out o.html --show value",
+        "--listing --rolled", "--listing --out o.txt", "--listing --timeout 3",
+        "--out o.mmd --theme dark", "--out o.md --legend", "--out o.svg --numeric",
+        "--out o.gv --predict", "mine.py:build --cell gru", "mine.py:build --steps 5",
+        "mine.py:build --hidden 3", "mine.py:build --seed 1",
+    ],
+)  # fmt: skip
+def test_a_flag_that_would_change_nothing_is_refused(call, tmp_path, words):
+    before = sorted(tmp_path.iterdir())
+    code, out, err = call(*words.split())
+    assert (code, out) == (2, "") and "would change nothing in" in err
+    assert next(word for word in words.split()[::-1] if word.startswith("--")) in err
+    assert sorted(tmp_path.iterdir()) == before
+
+
+def test_weights_that_were_changed_since_are_drawn_as_they_were(call, tmp_path):
+    code, out, err = call("mine.py:rewritten", "--out", "o.gv")
+    assert (code, err) == (0, "") and out.startswith("as recorded: 'x' has new values since")
+    assert call("mine.py:build", "--out", "p.gv")[0] == 0
+    changed, never = (
+        (tmp_path / name).read_text(encoding="utf-8").splitlines() for name in ("o.gv", "p.gv")
+    )
+    assert [row for row in changed if "as recorded" not in row] == never
+    code, out, err = call("mine.py:spoilt", "--out", "o.gv")
+    assert (code, err) == (0, "") and "no gradients: the result of tanh" in out
+
+
+@needs_sh
+def test_a_slow_layout_is_folded_and_said_on_one_line(call, tmp_path, monkeypatch):
+    program = tmp_path / "bin" / "dot"
+    program.parent.mkdir()
+    program.write_text(
+        '#!/bin/sh\ncase "$(cat)" in *"took too long"*) echo svg;; *) sleep 20;; esac'
+    )
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{program.parent}:/usr/bin:/bin")
+    words = ["--cell", "rnn", "--steps", "4", "--timeout", "1", "--out", "o.svg"]
+    code, out, err = call(*words)
+    assert code == 0 and "o.svg" in out and (tmp_path / "o.svg").read_text() == "svg\n"
+    (line,) = err.splitlines()
+    assert line.startswith("tinygrad-rnn draw: dot had not laid out") and "folded" in line
 
 
 @pytest.mark.parametrize("name", ["o.mmd", "o.md", "o.dot"])

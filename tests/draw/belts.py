@@ -51,5 +51,35 @@ def crossings(svg: bytes) -> list[tuple[str, str]]:
     return found
 
 
+def meetings(svg: bytes, kind: str) -> list[tuple[str, str]]:
+    """(arrow, other) for every arrow of a kind and every other one that it cuts.
+
+    Arrows that have an end in common with it are left out.
+    """
+    every = curves(svg)
+    return [
+        (name, other)
+        for name, line in every
+        for other, points in every
+        if name.startswith(f"edge {kind} ") and points is not line
+        if not _ends(name) & _ends(other)
+        if np.any(_cut(line[:-1, None], line[1:, None], points[:-1], points[1:]))
+    ]
+
+
+def _ends(name: str) -> set[str]:
+    return set(re.findall(r"(?:from|to)-(n\d+)", name))
+
+
+def _cut(a: np.ndarray, b: np.ndarray, c: np.ndarray, d: np.ndarray) -> np.ndarray:
+    """Whether the lines from a to b and from c to d have a point in common."""
+
+    def side(p: np.ndarray, q: np.ndarray, r: np.ndarray) -> np.ndarray:
+        (x, y), (u, v) = np.moveaxis(q - p, -1, 0), np.moveaxis(r - p, -1, 0)
+        return np.sign(x * v - y * u)
+
+    return (side(a, b, c) != side(a, b, d)) & (side(c, d, a) != side(c, d, b))
+
+
 def _is_belt(name: str) -> bool:
     return name.startswith("edge belt ")

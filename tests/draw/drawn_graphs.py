@@ -1,6 +1,7 @@
 """The graphs that the tests draw."""
 
 from collections.abc import Callable
+from contextlib import ExitStack, nullcontext
 
 import numpy as np
 
@@ -64,6 +65,18 @@ def slope() -> Tensor:
     return dx
 
 
+def slope_of_steps(T: int = 3) -> Tensor:
+    """The graph of the gradient of a weight that T steps share."""
+    w, h = leaf(0.5, "w"), Tensor(0.25, name="h0")
+    for t in range(1, T + 1):
+        with tg.scope(t=t):
+            h = tg.tanh(Tensor(0.1 * t, name=f"x{t}") + w * h)
+            tg.label(h=h)
+    dw = tg.grad(h * h, w, create_graph=True)
+    tg.label(dw=dw)
+    return dw
+
+
 def own_loop(T: int = 2, first: int = 1) -> Tensor:
     """A user's loop with names of its own: s = tanh(x_t + w s)."""
     w, s = leaf(0.5, "w"), Tensor(0.25, name="s0")
@@ -92,16 +105,35 @@ def two_lanes(T: int = 3, swapped: bool = False) -> Tensor:
     return loss
 
 
-def cell(kind: str, T: int = 3) -> Tensor:
+def cell(kind: str, T: int = 3, scoped: bool = True) -> Tensor:
     rng = np.random.default_rng(0)
     step = getattr(nn, kind)(2, 2, rng=0)
     h, c = Tensor(np.zeros((1, 2)), name="h0"), Tensor(np.zeros((1, 2)), name="c0")
     state = (h, c) if kind == "LSTMCell" else h
     for t in range(1, T + 1):
-        with tg.scope(t=t):
+        with tg.scope(t=t) if scoped else nullcontext():
             state = step(Tensor(rng.normal(size=(1, 2)), name=f"x{t}"), state)
     last = state[0] if kind == "LSTMCell" else state
     loss = (last * last).sum()
+    tg.label(loss=loss)
+    return loss
+
+
+def encoder_decoder(T: int = 3, scoped: bool = True) -> Tensor:
+    """The decoder starts from the encoder's last states, and reads its own last output."""
+    rng = np.random.default_rng(0)
+    cells = [nn.LSTMCell(2, 2, rng=k) for k in range(2)]
+    state = Tensor(np.zeros((1, 2)), name="h0"), Tensor(np.zeros((1, 2)), name="c0")
+    y = Tensor(np.ones((1, 2)), name="start")
+    for name, step in zip(("encoder", "decoder"), cells):
+        for t in range(1, T + 1):
+            x = Tensor(rng.normal(size=(1, 2)), name="x") if name == "encoder" else y
+            with ExitStack() as stack:
+                for scope in (tg.scope(name), tg.scope(t=t)) if scoped else ():
+                    stack.enter_context(scope)
+                state = step(x, state)
+            y = state[0] if name == "decoder" else y
+    loss = (y * y).sum()
     tg.label(loss=loss)
     return loss
 
@@ -137,6 +169,7 @@ GRAPHS: dict[str, Callable[[], Tensor]] = {
     "vanishing": vanishing,
     "truncated": truncated,
     "slope": slope,
+    "slope of steps": slope_of_steps,
     "own loop": own_loop,
     "own loop from 0": lambda: own_loop(3, first=0),
     "one step": lambda: cell("LSTMCell", 1),
@@ -150,6 +183,7 @@ GRAPHS: dict[str, Callable[[], Tensor]] = {
     "LSTM, 2 layers": lambda: layer("LSTM", num_layers=2),
     "LSTM, both directions": lambda: layer("LSTM", bidirectional=True),
     "GRU": lambda: layer("GRU"),
+    "encoder and decoder": encoder_decoder,
     "GRU, both directions": lambda: layer("GRU", bidirectional=True),
     "character model": char_model,
 }

@@ -1,9 +1,9 @@
 """What dot makes of the text: straight belts, quickly, and an SVG that matches the graph."""
 
+import os
 import re
 import shlex
 import shutil
-import time
 import xml.etree.ElementTree as ET
 
 import pytest
@@ -60,7 +60,7 @@ def test_the_svg_shows_the_graph(name):
     for n in map(int, re.findall(r'id="node-n(\d+)"', drawing.source)):
         line, classes = graph.nodes[n], groups[f"node-n{n}"]
         asked_for = {"input"} if line.kind == "parameter" and not line.learned else set()
-        walked = {"derivative"} if name == "slope" else set()
+        walked = {"derivative"} if name.startswith("slope") else set()
         assert classes[0] == "node"
         assert classes[1] in {line.kind, "state", "output"} | asked_for | walked
         assert ("output" in classes) == (line.tensor is graph.outputs[0])
@@ -73,9 +73,10 @@ def test_the_svg_shows_the_graph(name):
 
 def test_an_lstm_of_eight_steps_is_laid_out_in_less_than_a_second():
     drawing = draw(layer("LSTM", 8))
-    start = time.perf_counter()
+    start = os.times()
     drawing.pipe("svg")
-    assert time.perf_counter() - start < 1
+    end = os.times()  # the processor's time: other work on the machine does not count
+    assert end.children_user - start.children_user < 1
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """Programs that draw: which one is taken, and what happens when there is none, or it fails."""
 
 import importlib.util
+import os
 import re
 import shutil
 import stat
@@ -13,6 +14,7 @@ import pytest
 from drawn_graphs import GRAPHS, diamond, layer, own_loop
 
 from tinygrad_rnn.draw import DrawingError, draw
+from tinygrad_rnn.draw.page import step_through
 
 has_dot = pytest.mark.skipif(shutil.which("dot") is None, reason="needs the program dot")
 has_wasi = pytest.mark.skipif(
@@ -124,6 +126,61 @@ def test_a_layout_that_takes_too_long_is_given_up(fake_dot, tmp_path):
     assert (tmp_path / "d.gv").exists() and not (tmp_path / "d.svg").exists()
 
 
+# A dot that hangs on all but the picture that is folded in its stead.
+SLOW = """case "$(cat)" in
+*"took too long"*) echo "<svg>folded</svg>";;
+*) exec sleep 20;;
+esac"""
+
+
+@needs_sh
+@pytest.mark.parametrize("T", [4, 12])
+def test_a_layout_that_takes_too_long_falls_back_to_the_folded_picture(fake_dot, tmp_path, T):
+    fake_dot(SLOW)
+    drawing = draw(own_loop(T), fold=None)
+    with pytest.warns(RuntimeWarning, match=r"dot had not laid.*its steps are folded.*timeout="):
+        path = drawing.render(tmp_path / "d.svg", timeout=1)
+    assert (tmp_path / "d.svg").read_text() == "<svg>folded</svg>\n"
+    assert path == str(tmp_path / "d.svg") and not (tmp_path / "d.gv").exists()
+    # it is not tried again within the same time: that would warn; and within more it is
+    assert drawing.pipe("png", timeout=1) == b"<svg>folded</svg>\n"
+    with pytest.warns(RuntimeWarning, match=r"after 1\.5 s"):
+        drawing.pipe(timeout=1.5)
+
+
+@needs_sh
+def test_the_picture_says_that_it_is_folded_because_the_layout_took_too_long(fake_dot, tmp_path):
+    fake_dot(f"cat > {tmp_path}/last; test -e {tmp_path}/again && echo svg && exit; "
+             f"touch {tmp_path}/again; exec sleep 20")  # fmt: skip
+    with pytest.warns(RuntimeWarning, match="folded"):
+        draw(own_loop(12), fold=None).pipe(timeout=1)
+    text = (tmp_path / "last").read_text()
+    assert "folded, for the layout of all steps took too long; folded: 32 lines" in text
+    assert "label=<<B>t = 3 … 10</B>" in text
+
+
+@needs_sh
+@pytest.mark.parametrize("options", [{"rolled": True}, {"fold": 2}, {"focus": "w"}])
+def test_where_nothing_is_left_to_fold_a_slow_layout_is_an_error(fake_dot, options):
+    fake_dot("exec sleep 20")
+    with pytest.raises(DrawingError, match="was stopped"):
+        draw(own_loop(12), **options).pipe(timeout=0.2)
+
+
+@needs_sh
+def test_a_dot_that_always_hangs_is_an_error_after_the_folded_picture_too(fake_dot):
+    fake_dot("exec sleep 20")
+    with pytest.warns(RuntimeWarning), pytest.raises(DrawingError, match="was stopped"):
+        draw(own_loop(12), fold=None).pipe(timeout=0.2)
+
+
+@needs_sh
+def test_a_page_is_never_folded(fake_dot):
+    fake_dot("exec sleep 20")
+    with pytest.raises(DrawingError, match="was stopped"):
+        step_through(own_loop(12), timeout=0.2)
+
+
 @needs_sh
 def test_what_dot_has_started_is_stopped_with_it(fake_dot, tmp_path):
     """dot may be a script around the program: that is stopped, too."""
@@ -193,7 +250,8 @@ def test_a_notebook_gets_svg_png_and_text():
 
 def test_a_notebook_without_programs_gets_text_that_says_why(nothing):
     bundle = draw(diamond())._repr_mimebundle_()
-    assert set(bundle) == {"text/plain"} and "apt install graphviz" in bundle["text/plain"]
+    assert "apt install graphviz" in bundle["text/plain"] and "image/svg+xml" not in bundle
+    assert bundle["text/vnd.mermaid"].startswith("flowchart LR")  # JupyterLab shows it
 
 
 @needs_sh
@@ -206,12 +264,18 @@ def test_the_caption_is_in_the_summary():
     assert repr(draw(GRAPHS["LSTM"]())).endswith(f"3 time steps; {draw(GRAPHS['LSTM']()).caption}>")
 
 
+def _seconds_of_children() -> float:
+    """The processor's time: other work on the machine does not count."""
+    times = os.times()
+    return times.children_user + times.children_system
+
+
 @has_dot
 def test_50_steps_of_an_lstm_are_laid_out_in_two_seconds_by_dot():
     drawing = draw(layer("LSTM", 50), max_nodes=10**4, fold=None)
-    start = time.perf_counter()
+    start = _seconds_of_children()
     root = ET.fromstring(drawing.pipe("svg"))
-    assert time.perf_counter() - start < 2
+    assert _seconds_of_children() - start < 2
     steps = [g for g in root.iter() if g.get("class") == "cluster step"]
     assert len(steps) == 50
 
@@ -220,9 +284,9 @@ def test_50_steps_of_an_lstm_are_laid_out_in_two_seconds_by_dot():
 @pytest.mark.slow
 def test_50_steps_of_an_lstm_are_laid_out_in_four_seconds_without_dot(no_dot):
     drawing = draw(layer("LSTM", 50), max_nodes=10**4, fold=None)
-    start = time.perf_counter()
+    start = _seconds_of_children()
     assert b"</svg>" in drawing.pipe("svg")
-    assert time.perf_counter() - start < 4
+    assert _seconds_of_children() - start < 4
 
 
 @has_wasi

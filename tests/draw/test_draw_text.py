@@ -203,10 +203,56 @@ def test_states_are_what_crosses_whatever_their_names_are():
     assert 'class="belt ' not in draw(diamond()).source
 
 
-def test_the_state_before_step_0_is_not_called_like_the_one_it_makes():
-    source = draw(own_loop(2, first=0), show=()).source
-    assert '<B>s</B><SUB><FONT POINT-SIZE="8.5">−1</FONT></SUB>' in source
-    assert '<B>s</B><SUB><FONT POINT-SIZE="8.5">0</FONT></SUB>' in draw(own_loop(2), show=()).source
+@pytest.mark.parametrize("T, options", [(2, {}), (12, {}), (12, {"steps": [5]}),
+                                        (12, {"rolled": True})])  # fmt: skip
+def test_the_initial_state_is_called_the_same_in_every_view(T, options):
+    """Where steps count from 0, h0 is what the first one makes, and not what it takes."""
+    named = '<B>s</B><SUB><FONT POINT-SIZE="8.5">{}</FONT></SUB>'
+    for first, below, never in ((0, "init", "0"), (1, "0", "init")):
+        source = draw(own_loop(T, first=first), show=(), **options).source
+        assert source.count(named.format(below)) == 1 and named.format(never) not in source
+
+
+def test_the_initial_state_of_a_net_that_runs_backwards_alone_is_no_h0_either():
+    h = Tensor(np.zeros(2), name="h0")
+    for t in (2, 1, 0):
+        with tg.scope(t=t):
+            h = tg.tanh(h * 0.5)
+            tg.label(h=h)
+    source = draw(h, show=()).source
+    assert source.count('<B>h</B><SUB><FONT POINT-SIZE="8.5">0</FONT></SUB>') == 1
+
+
+def test_two_lines_of_one_name_are_told_apart_by_their_layer():
+    source = draw(layer("RNN", bidirectional=True, num_layers=2), show=()).source
+    titles = re.findall(r"<B>xW</B>(.*?)&#160;= ", source)
+    marks = [re.sub(r"<[^>]*>", "", title) for title in titles]
+    assert sorted(marks) == ["l0", "l0←", "l1", "l1←"]
+
+
+def test_a_stack_of_states_is_called_after_them():
+    source = draw(layer("RNN", 12), show=(), fold=None).source
+    assert len(re.findall(r"label=<→ <B>h</B><SUB>[^>]*>0…11<", source)) == 12
+    (stack,) = [row for row in source.splitlines() if "= stack>" in row]
+    assert "<B>h</B>" in stack and ">0…11<" in stack
+
+
+def test_a_shared_parameter_says_whether_all_its_uses_are_in_steps():
+    w, h = leaf(0.5, "w"), leaf(0.25, "h0")
+    for t in range(1, 4):
+        with tg.scope(t=t):
+            h = tg.tanh(h * w)
+    inside = draw(h, show=("grad",)).source
+    outside = draw(h * w, show=("grad",)).source
+    both = [re.search(r"∇ [-.\de]+ = Σₜ [▁-█]+(.*?)<", text)[1] for text in (inside, outside)]
+    assert both == ["", " + outside"]
+
+
+def test_initial_states_in_one_tensor_are_no_sum_over_time():
+    source = draw(layer("RNN", num_layers=2), show=("grad",)).source
+    (table,) = [row for row in source.splitlines() if 'id="shared"' in row]
+    first, *others = table.split("<TR>")[2:]
+    assert ">init<" in first and ["= Σₜ" in row for row in (first, *others)] == [False, True, True]
 
 
 def test_two_parameters_of_one_name_are_told_apart():
@@ -283,9 +329,9 @@ def test_100_000_operations_are_written_in_seconds():
     y = leaf(1.0, "x")
     for _ in range(50_000):
         y = (y * 1.00001).reshape(1).reshape(())
-    start = time.perf_counter()
+    start = time.process_time()
     drawing = draw(y, max_nodes=10**6, fold=None)
-    assert time.perf_counter() - start < 20
+    assert time.process_time() - start < 20
     assert drawing.caption == "not drawn: 99999 reshape"
     assert drawing.source.count("to-n") == 2 * 50_000 + 1
 
@@ -293,9 +339,9 @@ def test_100_000_operations_are_written_in_seconds():
 def test_the_text_of_many_steps_is_linear_in_their_number():
     def seconds(T):
         output = own_loop(T)
-        start = time.perf_counter()
+        start = time.process_time()
         draw(output, max_nodes=10**6, fold=None)
-        return time.perf_counter() - start
+        return time.process_time() - start
 
     seconds(100)
     assert seconds(2000) < 40 * max(seconds(200), 0.005)
@@ -305,5 +351,7 @@ def test_the_text_of_1000_steps_of_an_lstm_takes_about_a_second():
     output = layer("LSTM", 1000)
     start = time.process_time()
     drawing = draw(output, max_nodes=10**6, fold=None)
-    assert time.process_time() - start < 3
+    assert (
+        time.process_time() - start < 6
+    )  # by itself 0.6; other work on the machine slows the caches
     assert drawing.source.count("subgraph cluster_s") == 1000

@@ -6,7 +6,17 @@ from math import log10
 
 import numpy as np
 import pytest
-from drawn_graphs import GRAPHS, cell, char_model, diamond, leaf, own_loop, truncated, vanishing
+from drawn_graphs import (
+    GRAPHS,
+    cell,
+    char_model,
+    diamond,
+    leaf,
+    own_loop,
+    slope_of_steps,
+    truncated,
+    vanishing,
+)
 
 import tinygrad_rnn as tg
 from tinygrad_rnn import Tensor, nn
@@ -365,3 +375,27 @@ def test_sums_of_slices_and_of_products_belong_to_the_walk_back():
     assert gathered
     assert all('class="derivative"' in statement(source, f"node-n{n.number}") for n in gathered)
     assert "gradient / LSTM / layer0: t = 1" in source
+
+
+def test_what_a_walk_back_takes_from_the_steps_stands_in_its_own_steps_by_reference():
+    """An arrow from t = 1 to the gradient at t = 1 would cross all that lies between."""
+    graph = Graph(slope_of_steps(6))
+    source = draw(graph, show=()).source
+    rows = source.splitlines()
+    box, boxes = None, {}
+    for row in rows:
+        box = row if row.startswith("subgraph") else None if row == "}" else box
+        found = re.match(r"(\w+) \[", row)
+        if found and box:
+            boxes[found[1]] = box
+    titles = {box: rows[rows.index(box) + 1] for box in boxes.values()}
+    ends = re.findall(r"^(\w+) -> (\w+) \[class=.from-n", source, re.MULTILINE)
+    inside = [(boxes[a], boxes[b]) for a, b in ends if a in boxes and b in boxes]
+    assert len(inside) > 40 and all(a == b for a, b in inside)
+    assert sum("gradient" in title for title in titles.values()) == 6
+
+
+def test_a_rolled_walk_back_says_no_wrong_step_of_what_it_takes():
+    source = draw(slope_of_steps(12), show=(), rolled=True).source
+    rows = [row for row in source.splitlines() if re.match(r"ref_n\d+_s\d+ -> ", row)]
+    assert rows and not any("t = 12" in row for row in rows)

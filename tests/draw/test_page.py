@@ -420,7 +420,16 @@ def elements(text: str) -> list[tuple[str, dict[str, str | None]]]:
 @pytest.mark.parametrize("options", [{}, {"numeric": True, "predict": True, "theme": "auto"}])
 def test_an_lstm_of_five_steps_takes_at_most_200_kB(options):
     page = tg.step_through(cell("LSTMCell", 5), **options)
-    assert len(page.html.encode()) <= 200_000
+    assert len(page.html.encode()) <= 190_000  # and 10 kB to spare
+
+
+@can_draw
+def test_a_sentence_that_many_steps_say_is_in_the_page_once():
+    data = data_of(tg.step_through(cell("LSTMCell", 3)))
+    assert len(set(data["words"])) == len(data["words"]) < 30
+    said = [pull["say"] for step in data["steps"] for pull in step.get("pulls", ()) if "c" in pull]
+    assert len(said) > 60 and set(said) == set(range(len(data["words"])))
+    assert data["places"][0] == "t=1 / LSTMCell"
 
 
 @can_draw
@@ -450,7 +459,7 @@ def test_names_are_data_and_nothing_else(name):
     assert tags <= {tag for tag, _ in elements(plain.html)} | {"tspan"}
     assert sum(tag == "script" for tag, _ in elements(page.html)) == 2
     data = data_of(page)
-    assert data["lines"][0]["name"] and data["lines"][1]["at"] == name
+    assert data["lines"][0]["name"] and data["places"][data["lines"][1]["at"]] == name
     assert html.unescape(re.findall(r"<title>(.*?)</title>", page.html, re.DOTALL)[0]) == name
     frame = page._repr_html_()
     (_, attributes), *others = elements(frame)

@@ -143,9 +143,9 @@ def test_cuts_are_there_in_a_folded_graph():
 
 def test_a_loop_of_a_thousand_steps_folds_and_rolls_at_once():
     graph = Graph(layer("LSTM", 1000))
-    start = time.perf_counter()
+    start = time.process_time()
     assert len(graph.fold()) < 120 and len(graph.roll()) < 60
-    assert time.perf_counter() - start < 1
+    assert time.process_time() - start < 1
 
 
 def test_a_hundred_thousand_operations_fold_in_seconds():
@@ -153,6 +153,6 @@ def test_a_hundred_thousand_operations_fold_in_seconds():
     for _ in range(33_000):
         y = tg.tanh(y * 1.5) + 0.1
     graph = Graph(y)
-    start = time.perf_counter()
+    start = time.process_time()
     assert len(graph.roll()) == 7
-    assert time.perf_counter() - start < 10
+    assert time.process_time() - start < 10

@@ -1,5 +1,7 @@
 """Loops are found by the likeness of their steps alone, and only where the steps are alike."""
 
+from contextlib import ExitStack
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -15,7 +17,8 @@ from recorded_programs import (
 )  # fmt: skip
 
 import tinygrad_rnn as tg
-from tinygrad_rnn.program import Graph
+from tinygrad_rnn import nn
+from tinygrad_rnn.program import Graph, in_steps
 
 
 def assert_isomorphic(graph, loop):
@@ -179,3 +182,43 @@ def test_both_directions_have_a_loop_each_that_run_opposite_ways():
     loops = Graph(layer("GRU", 6, bidirectional=True)).loops()
     assert [loop.ts for loop in loops] == [(0, 1, 2, 3, 4, 5), (5, 4, 3, 2, 1, 0)]
     assert [loop.path[-1] for loop in loops] == ["layer0", "layer0_reverse"]
+
+
+@pytest.mark.parametrize("scoped", [True, False])
+def test_an_encoder_and_a_decoder_of_one_kind_are_two_loops(scoped):
+    """Their steps are alike but for the weights, and for the scope."""
+    cells = [nn.RNNCell(2, 2, rng=k) for k in range(2)]
+    h = tg.Tensor(np.zeros(2), name="h0")
+    for name, step in zip(("encoder", "decoder"), cells):
+        for t in range(5):
+            with ExitStack() as stack:
+                for scope in (tg.scope(name), tg.scope(t=t)) if scoped else ():
+                    stack.enter_context(scope)
+                h = step(tg.Tensor(np.ones(2), name="x"), h)
+    loops = tg.Graph(h).loops()
+    assert [len(loop) for loop in loops] == [5, 5]
+    assert [loop.scoped for loop in loops] == [scoped, scoped]
+
+
+def test_steps_of_one_chain_with_other_weights_are_no_loop_of_the_others():
+    weights = [tg.Tensor(0.5, requires_grad=True, name="w") for _ in range(2)]
+    h = tg.Tensor(1.0, name="h0")
+    for t in range(12):
+        with tg.scope(t=t):
+            h = tg.tanh(h * weights[t >= 7])
+    assert [len(loop) for loop in tg.Graph(h).loops()] == [7, 5]
+
+
+def test_a_loss_after_a_window_of_steps_belongs_to_its_last_step():
+    """Windows of three steps, each with a loss, are a loop whose steps are windows."""
+    w, h, loss = tg.Tensor(0.5, requires_grad=True), tg.Tensor(0.1), 0.0
+    for t in range(12):
+        with tg.scope(t=t):
+            h = tg.tanh(h * w + 1.0)
+        if t % 3 == 2:
+            loss = loss + h * h
+            h = h.detach()
+    graph = tg.Graph(loss)
+    lines = in_steps(graph.nodes, graph.loops())
+    squares = [x for x in lines if x.op == "multiply" and len(set(x.inputs)) == 1]
+    assert [x.t for x in squares] == [2, 5, 8, 11]

@@ -6,6 +6,8 @@ Each option of `tg.draw` is a flag of the same name.
 from __future__ import annotations
 
 import argparse
+import sys
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -32,6 +34,17 @@ HELP = {
     "others": "what is not in focus",
     "theme": "print is black on white",
 }
+BUILT_IN = ("cell", "steps", "hidden", "seed")
+SELECTING = ("weights", "view", "style", "others", "hide", "depth", "focus", "legend", "rolled",
+             "fold", "only")  # fmt: skip
+UNUSED = {  # flags without a meaning, by what is made
+    "a page": ("show", *SELECTING),
+    "a listing": ("rankdir", "theme", "max_nodes", "timeout", "out", "numeric", "predict",
+                  *SELECTING),
+    "Mermaid text": ("style", "theme", "legend", "timeout", "numeric", "predict"),
+    "a picture": ("numeric", "predict"),
+    "your own function": BUILT_IN,
+}  # fmt: skip
 
 
 def add_arguments(sub: argparse.ArgumentParser, number: Callable[[str], int]) -> None:
@@ -71,6 +84,11 @@ def add_arguments(sub: argparse.ArgumentParser, number: Callable[[str], int]) ->
     sub.add_argument(
         "--only", metavar="T,T", type=_times, help="the time steps to draw, as 1,2,50; others fold"
     )
+    _add_output(sub, number)
+
+
+def _add_output(sub: argparse.ArgumentParser, number: Callable[[str], int]) -> None:
+    """The flags for what is written, and where."""
     sub.add_argument(
         "--max-nodes", type=number, default=400, help="refuse to draw more (default: 400)"
     )
@@ -86,6 +104,7 @@ def add_arguments(sub: argparse.ArgumentParser, number: Callable[[str], int]) ->
     )
     sub.add_argument("--numeric", action="store_true", help="page: numeric gradients beside ours")
     sub.add_argument("--predict", action="store_true", help="page: ask before a gradient is shown")
+    sub.set_defaults(default_of=sub.get_default)
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -93,7 +112,9 @@ def run(arguments: argparse.Namespace) -> int:
     path = Path(arguments.out)
     if not path.name:
         raise ValueError("--out needs a file name, such as unrolled.svg")
-    is_page = path.suffix.lower() == ".html"
+    what = _what(arguments.listing, path.suffix.lower())
+    is_page = what == "a page"
+    _demand_used(arguments, what)
     if not is_page:
         check_format(path.suffix or ".svg")
     graph = _graph(arguments)
@@ -106,13 +127,40 @@ def run(arguments: argparse.Namespace) -> int:
             print(f"  {_page(graph, arguments).save(path)}")
             return 0
         drawing = _drawing(graph, show, arguments)
-        written = drawing.render(path, timeout=arguments.timeout)
+        with warnings.catch_warnings(record=True) as said:
+            warnings.simplefilter("always", RuntimeWarning)
+            written = drawing.render(path, timeout=arguments.timeout)
     except DrawingError:
         raise
     except RuntimeError as error:  # a gradient that cannot be had: the message says why
         raise ValueError(str(error)) from error
+    for warning in said:  # that the layout took too long, and what was drawn instead
+        print(f"tinygrad-rnn draw: {warning.message}", file=sys.stderr)
     print(f"{drawing.caption}\n  {written}" if drawing.caption else f"  {written}")
     return 0
+
+
+def _what(listing: bool, suffix: str) -> str:
+    """What is made, by the name of the file."""
+    if listing:
+        return "a listing"
+    if suffix in (".html", ".htm"):
+        return "a page"
+    return "Mermaid text" if suffix in (".mmd", ".md") else "a picture"
+
+
+def _demand_used(arguments: argparse.Namespace, what: str) -> None:
+    """Raise for a flag that would change nothing: whoever gives it expects something."""
+    kinds = [what, *(["your own function"] if arguments.build is not None else [])]
+    for kind in kinds:
+        given = [
+            f"--{name.replace('_', '-')}"
+            for name in UNUSED[kind]
+            if getattr(arguments, name) != arguments.default_of(name)
+        ]
+        if given:
+            it = "it" if len(given) == 1 else "them"
+            raise ValueError(f"{', '.join(given)} would change nothing in {kind}: leave {it} out")
 
 
 def _page(graph: Graph, arguments: argparse.Namespace) -> Page:
@@ -129,6 +177,7 @@ def _page(graph: Graph, arguments: argparse.Namespace) -> Page:
         theme=arguments.theme,
         rankdir=arguments.rankdir,
         max_nodes=arguments.max_nodes,
+        timeout=arguments.timeout,
     )
 
 

@@ -10,6 +10,7 @@ DOT text), `mermaid.py`, `render.py`, `drawing.py` (a picture of it).
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -54,7 +55,8 @@ def draw(
 ) -> Drawing:
     """The picture of how a Tensor was made, with the gradient of each result.
 
-    Nothing is changed by drawing: no `.grad` is touched, and values are taken as they are now.
+    Nothing is changed by drawing: no `.grad` is touched. Values and gradients are those that were
+    recorded, also of weights that an optimizer has changed since; the caption then says so.
 
     Args:
         outputs: a Tensor, or several, or a Graph.
@@ -88,6 +90,8 @@ def draw(
     Raises:
         ValueError: for an unknown option, for more nodes than `max_nodes`, and with `rolled` for
             a graph without a loop, saying which steps differ.
+        RuntimeError: if gradients that were asked for, by `seed` or the backward view, cannot be
+            had. Otherwise they are left out, and the caption says why.
 
     >>> a = Tensor(3.0, requires_grad=True, name="a")
     >>> draw(a * a)
@@ -101,11 +105,15 @@ def draw(
 
 
 @uncollected()
-def _drawing(graph: Graph, options: Options, max_nodes: int, seed: Any) -> Drawing:
+def _drawing(graph: Graph, options: Options, max_nodes: int, seed: Any, note: str = "") -> Drawing:
     graph, plan = _fewer_steps(graph, options, max_nodes)
     _check_size(plan, graph, options, max_nodes)
     backward = options.view == "backward"
-    gradients = _gradients(graph, seed) if backward or "grad" in options.show else None
+    gradients, why = None, ""
+    if backward or "grad" in options.show:
+        gradients, why = _gradients(graph, seed, demanded=backward or seed is not None)
+    notes = _as_recorded(graph), why, note
+    plan = replace(plan, notes=tuple(part for part in notes if part))
     norms = _norms(graph, seed) if gradients is not None and "grad" in options.show else {}
     labeller = Labeller(plan, options.show, gradients, sums=backward, norms=norms)
     theme = known_theme(options.theme)
@@ -116,7 +124,20 @@ def _drawing(graph: Graph, options: Options, max_nodes: int, seed: Any) -> Drawi
     )  # fmt: skip
     caption = "; ".join(part for part in (plan.caption(), arrows.note) if part)
     mermaid = partial(mermaid_text, plan, labeller, options.rankdir, caption, backward=backward)
-    return Drawing(write(), partial(write, rich=False), caption, _summary(plan), mermaid)
+    folded = partial(_folded, graph, options, max_nodes, seed)
+    return Drawing(write(), partial(write, rich=False), caption, _summary(plan), mermaid, folded)
+
+
+def _folded(graph: Graph, options: Options, max_nodes: int, seed: Any) -> Drawing | None:
+    """The same with folded loops, for when the layout takes too long; None if nothing folds."""
+    if graph.folds or options.depth is not None or options.focus:
+        return None
+    for keep in (2, 1):
+        thin = graph.fold(keep)
+        if thin.folds:
+            note = "folded, for the layout of all steps took too long"
+            return _drawing(thin, replace(options, fold="auto"), max_nodes, seed, note)
+    return None
 
 
 def _fewer_steps(graph: Graph, options: Options, max_nodes: int) -> tuple[Graph, Plan]:
@@ -186,11 +207,26 @@ def _check_size(plan: Plan, graph: Graph, options: Options, max_nodes: int) -> N
     )
 
 
-def _gradients(graph: Graph, seed: Any) -> Gradients | None:
-    """All gradients, or None where there is no single number to start from."""
+def _gradients(graph: Graph, seed: Any, demanded: bool) -> tuple[Gradients | None, str]:
+    """All gradients; or None where there are none, and, if there should be some, why."""
     if seed is None and not graph.differentiable:
-        return None
-    return graph.gradients(seed)
+        return None, ""
+    try:
+        return graph.gradients(seed), ""
+    except Exception as error:  # whatever a rule says, the values can be drawn
+        if demanded:
+            raise
+        return None, f"no gradients: {error}"
+
+
+def _as_recorded(graph: Graph) -> str:
+    """That what is drawn is not what the weights are by now."""
+    if not graph.replaced:
+        return ""
+    first, *others = graph.replaced
+    more = f" and {_counted(len(others), 'other')}" if others else ""
+    have = "have" if others else "has"
+    return f"as recorded: {first}{more} {have} new values since"
 
 
 def _summary(plan: Plan) -> str:

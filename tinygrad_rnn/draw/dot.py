@@ -184,19 +184,37 @@ class _Writer:
             yield f"{{rank=same; n{handover.link.source}; {dot_name(handover.id)}}}"
         yield from (f"{{rank=same; n{states.exits[n]} -> {_exit(n)}{_HINT}}}" for n in exits)
         gates = [self._gate(belt) for belt in belts]
-        if len(gates) > 1 and (step.fold is not None or self.turned):
-            yield (
-                f"{{rank=same; {' -> '.join(gates)}{_HINT}}}"
-                if self.turned
-                else f"{{rank=same; {'; '.join(gates)}}}"
-            )
+        first = self._first_leaves(lines) if step.rolled and gates else []
+        if len(gates) > 1 and (step.rolled or self.turned):
+            yield self._above(gates if self.turned else self._downwards(gates))
+        elif len(gates) > 1 and step.fold is not None:
+            yield f"{{rank=same; {'; '.join(gates)}}}"
+        if first:  # not above the state, where the arrow of time has its room
+            yield self._above(self._downwards([gates[0], f"{{{' '.join(first)}}}"]))
         if gates:  # nothing stands before the place where the state enters
             starts = [f"n{n}" for n in lines if self.plan.line(n).op is None]
             starts += [dot_name(reference.id) for reference in references]
             for x in starts:
-                if x not in gates:
+                if x not in gates and x not in first:
                     yield self._arrow([gates[0], x], _LOOSE, step.number)
         yield "}"
+
+    def _downwards(self, names: list[str]) -> list[str]:
+        """The order in which Graphviz stacks nodes of a cluster: from left to right, from below."""
+        return names[::-1] if self.rankdir == "LR" else names
+
+    def _above(self, names: list[str]) -> str:
+        return f"{{rank=same; {' -> '.join(names)}{_HINT}}}"
+
+    def _first_leaves(self, lines: list[int]) -> list[str]:
+        """The leaves of a rolled step that are taken at once, and not late in the step."""
+        inside, depth = set(lines), dict.fromkeys(lines, 0)
+        links = [x for x in self.plan.graph.links if x.source in inside and x.child in inside]
+        for x in links:  # in the order of their children
+            depth[x.child] = max(depth[x.child], depth[x.source] + 1)
+        late = {x.source for x in links if depth[x.child] > depth[x.source] + 2}
+        early = {x.source for x in links if depth[x.child] == 1 and x.child not in late}
+        return [f"n{n}" for n in lines if n in early and self.plan.line(n).op is None]
 
     def _frame(self, step: TimeStep) -> dict[str, str]:
         """The border of a step; steps of a recorded walk back have one of their own."""
@@ -302,11 +320,16 @@ class _Writer:
         if inside is not None and inside.rolled and plan.line(link.child).op == PREVIOUS:
             assert inside.fold is not None
             words = f"t = {inside.fold.ts[0]}"
+        elif inside is not None and self._walks_back(inside) and not self._walks_back(step):
+            return {}  # the walk back takes at each t what the loop made at this t
         elif step is not None and step is not inside and step.fold is not None and step.rolled:
             words = "all t" if plan.gathers(link) else f"t = {step.fold.ts[-1]}"
         else:
             return {}
         return {"label": words, "fontcolor": self.theme.faint}
+
+    def _walks_back(self, step: TimeStep | None) -> bool:
+        return step is not None and step.path[:1] == ("gradient",)
 
     def _cuts(self) -> Iterator[str]:
         """A dashed arrow where values went on and the gradient stops."""

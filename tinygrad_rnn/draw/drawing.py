@@ -6,6 +6,7 @@ It answers to the names of the `graphviz` package's objects, and shows itself in
 from __future__ import annotations
 
 import shutil
+import warnings
 from collections.abc import Callable
 from functools import cached_property
 from os import PathLike
@@ -13,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from ..files import whole_file
-from .render import DrawingError, known_format, picture
+from .render import DrawingError, LayoutTimeout, known_format, picture
 
 PICTURES = frozenset({".svg", ".png", ".pdf"})
 TEXTS = frozenset({"gv", "dot", "mmd", "md"})
@@ -26,6 +27,10 @@ class Drawing:
         source: the DOT text.
         caption: what is not drawn, counted; "" if all is.
         summary: what the graph is made of, in one line.
+
+    Args:
+        folded: makes the same picture with the steps of its loops folded, for when the layout takes
+            too long; None if there is nothing to fold.
     """
 
     def __init__(
@@ -35,12 +40,15 @@ class Drawing:
         caption: str,
         summary: str,
         mermaid: Callable[[], str],
+        folded: Callable[[], Drawing | None],
     ) -> None:
         self.source = source
         self.caption = caption
         self.summary = summary
         self._plain = plain
         self._mermaid = mermaid
+        self._fold = folded
+        self._given_up = 0.0  # seconds after which the layout of all steps was given up
 
     @cached_property
     def mermaid(self) -> str:
@@ -48,7 +56,7 @@ class Drawing:
         return self._mermaid()
 
     def pipe(self, format: str = "svg", *, timeout: float = 30.0) -> bytes:
-        """The bytes of the picture.
+        """The bytes of the picture; with folded steps, and a warning, if its layout takes too long.
 
         Args:
             format: "svg", "pdf", "png", or another that `dot` writes; "gv" or "dot" for the DOT
@@ -57,13 +65,32 @@ class Drawing:
 
         Raises:
             ValueError: for an unknown format.
-            DrawingError: if there is no program to draw with, or it failed, or it took too long, or
-                a PNG would be larger than a PNG can be.
+            DrawingError: if there is no program to draw with, or it failed, or it took too long
+                and there is no loop to fold, or a PNG would be larger than a PNG can be.
         """
         text = self._text(format.lower().removeprefix("."))
         if text is not None:
             return text.encode()
+        try:
+            if timeout > self._given_up:
+                return self.laid_out(format, timeout)
+        except LayoutTimeout as error:
+            if self._folded is None:
+                raise
+            self._given_up = timeout
+            stopped, _, _ = str(error).partition(":")
+            words = f"{stopped}: its steps are folded. For all of them pass a longer timeout="
+            warnings.warn(words, RuntimeWarning, stacklevel=2)
+        assert self._folded is not None
+        return self._folded.laid_out(format, timeout)
+
+    def laid_out(self, format: str, timeout: float) -> bytes:
+        """The bytes of the picture of all steps, or an error; see `pipe`."""
         return picture(self.source, self._plain, known_format(format), timeout)
+
+    @cached_property
+    def _folded(self) -> Drawing | None:
+        return self._fold()
 
     def save(self, path: str | PathLike[str]) -> str:
         """Write a file of the kind that its name ends in, and give its path.
@@ -123,7 +150,8 @@ class Drawing:
         return f"<Drawing of {self.summary}{'; ' + self.caption if self.caption else ''}>"
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
-        """SVG and a line of text, and PNG where `dot` is. Never raises: the text then says why."""
+        """SVG and a line of text, and PNG where `dot` is. Never raises: the text then says why, and
+        there is Mermaid text, which JupyterLab shows as a picture."""
         bundle: dict[str, Any] = {"text/plain": repr(self)}
         try:
             bundle["image/svg+xml"] = self.pipe("svg").decode()
@@ -131,6 +159,8 @@ class Drawing:
                 bundle["image/png"] = self.pipe("png")
         except Exception as error:  # a cell that shows a drawing never fails
             bundle["text/plain"] += f"\n{error}"
+            if "image/svg+xml" not in bundle:
+                bundle["text/vnd.mermaid"] = self.mermaid
         return {
             kind: content
             for kind, content in bundle.items()

@@ -1,7 +1,6 @@
 """How does x2 reach the loss? By the lines that are made from x2 and that the loss is made from.
 
-The number of ways is counted without walking each: as many lead to a line as to its operands
-together. At T = 50 there are far more of them than could be listed.
+Which these are, and how many ways lead over them, the graph itself knows.
 
 Read next: `collapse.py`.
 """
@@ -38,7 +37,7 @@ def find_focus(graph: Graph, focus: tuple[Tensor | str, ...]) -> Focus | None:
     if len(ends) == 1:
         users = {child for child, _ in graph.uses()[ends[0]]}
         return Focus(_with_movements(graph, {ends[0], *users}), f"in focus: the uses of {words[0]}")
-    lines, ways = _between(graph, *ends)
+    ways = graph.paths(*ends)
     if not ways:
         raise ValueError(
             f"{words[1]} was not made from {words[0]}: no arrow leads there, so there is nothing to"
@@ -46,6 +45,7 @@ def find_focus(graph: Graph, focus: tuple[Tensor | str, ...]) -> Focus | None:
         )
     where = " in this picture" if graph.folds else ""
     counted = f"{ways:,} way{'s' * (ways != 1)}{where}"
+    lines = frozenset(line.number for line in graph.between(*ends))
     return Focus(lines, f"from {words[0]} to {words[1]}: {counted}")
 
 
@@ -66,19 +66,6 @@ def without_others(graph: Contracted, focus: Focus) -> Contracted:
     links = [x for x in graph.links if x.source in focus.lines and x.child in focus.lines]
     counted = Counter({"line out of focus": len(left)}) if left else Counter()
     return replace(graph, drawn=kept, links=links, hidden=graph.hidden + counted)
-
-
-def _between(graph: Graph, start: int, end: int) -> tuple[frozenset[int], int]:
-    """The lines on ways from start to end, and the number of ways."""
-    ways = [0] * len(graph.nodes)
-    ways[start] = 1
-    for line in graph.nodes[start + 1 : end + 1]:
-        ways[line.number] = sum(ways[operand] for operand in line.inputs)
-    leading = {end}
-    for line in reversed(graph.nodes[: end + 1]):
-        if line.number in leading:
-            leading.update(line.inputs)
-    return frozenset(n for n in leading if ways[n]), ways[end]
 
 
 def _with_movements(graph: Graph, lines: set[int]) -> frozenset[int]:

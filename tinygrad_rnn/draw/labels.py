@@ -9,7 +9,6 @@ Read next: `arrows.py`.
 from __future__ import annotations
 
 import re
-from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -17,10 +16,11 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..program import Gradients, Line, short
-from ..program.lines import FOLDED, PREVIOUS
+from ..program.lines import FOLDED, LAYER, PREVIOUS
 from .collapse import Box
 from .plan import Plan
 from .references import Handover, Reference
+from .states import base_name
 
 
 class Run(NamedTuple):
@@ -52,7 +52,7 @@ SYMBOLS = {
 
 MISSING = "–"  # what `short` writes for a gradient that is not there
 
-_RECURRENT = re.compile(r"(weight|bias)_(ih|hh)(?:_(l\d+))?(_reverse)?")
+_RECURRENT = re.compile(r"(weight|bias)_(ih|hh|hr|ch)(?:_(l\d+))?(_reverse)?")
 _NUMBERED = re.compile(r"([^\W\d]+?)_?(\d+)")
 
 
@@ -125,7 +125,7 @@ class Labeller:
         self.referred = {reference.root for reference in plan.references}
         self.referred |= {handover.link.child for handover in plan.handovers}
         self._norms = norms or {}
-        self._names = _leaf_names(plan)
+        self._names = _names(plan)
         self._below = _rolled_places(plan)
         self._cuts = {leaf: source for source, leaf in plan.cuts}
         self._texts: dict[int, tuple[str, str]] = {}
@@ -224,9 +224,17 @@ class Labeller:
         if "value" in self.show:
             cells.append(Row(value, "value"))
         if "grad" in self.show:
-            total = grad if grad == MISSING else f"{grad} = Σₜ {self._bars(n)}".rstrip()
+            total = grad if grad == MISSING else f"{grad} {self._total(n)}".rstrip()
             cells.append(Row(f"∇ {total}", "gradient"))
         return self.name(n), tuple(cells)
+
+    def _total(self, n: int) -> str:
+        """What the gradient of a shared leaf is the sum of: of all steps, and of uses outside."""
+        if n not in self.references:
+            return ""  # a tensor that holds the initial states of several chains
+        links, homes = self.plan.graph.links, self.plan.homes
+        outside = any(x.source == n and homes[x.child] is None for x in links)
+        return " ".join(["= Σₜ", self._bars(n), "+ outside" if outside else ""])
 
     def _bars(self, n: int) -> str:
         """How much of its gradient a shared leaf got from each time step, as a row of bars."""
@@ -364,30 +372,76 @@ def _index_text(part: Any) -> str:
     return "..." if part is Ellipsis else str(part)
 
 
-def _leaf_names(plan: Plan) -> dict[int, tuple[Run, ...]]:
-    """Names of leaves that need more than their own: two of one name, and initial states.
+def _names(plan: Plan) -> dict[int, tuple[Run, ...]]:
+    """Names of lines that need more than their own: initial states, stacks, two of one name."""
+    names = _initial_names(plan) | _stack_names(plan)
+    named = [n for n in plan.graph.drawn if n in names or plan.line(n).name]
+    named = [n for n in named if plan.looks(n) == "parameter" or _stands_alone(plan, n)]
+    modules = _modules(plan)
+    alike: dict[tuple[Run, ...], list[int]] = {}
+    for n in named:
+        alike.setdefault(names.get(n) or name_runs(str(plan.line(n).name)), []).append(n)
+    for runs, some in alike.items():
+        fuller = _in_modules(runs, [modules.get(n, ()) for n in some])
+        distinct = len(set(fuller)) == len(some)
+        for n, full in zip(some, fuller) if len(some) > 1 else ():
+            if plan.looks(n) == "parameter":
+                first = distinct or full not in names.values()
+                names[n] = full if first else (*full, Run(f"n{n}", "sub"))
+            elif distinct:
+                names[n] = full
+    return names
 
-    Two parameters `weight` become `emb.weight` and `head.weight`, after the module that uses each.
-    The state before step 0 is h with -1 below, whatever number its name has: h0 is the next one.
-    """
+
+def _stands_alone(plan: Plan, n: int) -> bool:
+    """Whether a line is an operation outside of all steps, so that its name gets no number."""
+    return plan.line(n).op is not None and plan.homes[n] is None
+
+
+def _in_modules(runs: tuple[Run, ...], paths: Sequence[tuple[str, ...]]) -> list[tuple[Run, ...]]:
+    """One name with those of several modules: the innermost names that differ, if some do."""
+    deepest = max(map(len, paths))
+    levels = [[path[-k] if k <= len(path) else "" for path in paths] for k in range(1, deepest + 1)]
+    names = [[_in_module(runs, module) for module in level] for level in levels]
+    distinct = [level for level in names if len(set(level)) == len(paths)]
+    return (distinct or names or [[runs] * len(paths)])[0]
+
+
+def _in_module(runs: tuple[Run, ...], module: str) -> tuple[Run, ...]:
+    """A name with that of its module: emb.weight; of a layer of `tg.nn`, xW with l0 below."""
+    layer = LAYER.fullmatch(module)
+    if layer is None:
+        return (Run(f"{module}.{runs[0].text}".lstrip("."), "b"), *runs[1:])
+    mark = f"l{layer[1]}{'←' if layer[2] else ''}"
+    return (runs[0], Run(" ".join([*(run.text for run in runs[1:]), mark]), "sub"))
+
+
+def _initial_names(plan: Plan) -> dict[int, tuple[Run, ...]]:
+    """A state h0 that enters a loop which has a step 0, whose own state h is another h0."""
+    zero = {step.path for step in plan.steps if 0 in step.ts}
     names: dict[int, tuple[Run, ...]] = {}
     for belts in plan.states.belts.values():
         for belt in belts:
-            name, t = plan.line(belt.source).name, plan.steps[belt.step].t
-            runs = name_runs(name) if name else ()
-            if plan.homes[belt.source] is None and t == 0 and runs[1:] == (Run("0", "sub"),):
-                names[belt.source] = (runs[0], Run("−1", "sub"))
-    parameters = [n for n in plan.graph.drawn if plan.looks(n) == "parameter"]
-    parameters = [n for n in parameters if plan.line(n).name]
-    twice = Counter(plan.line(n).name for n in parameters)
-    modules = _modules(plan)
-    seen: set[tuple[Run, ...]] = set()
-    for n in parameters:
-        runs = name_runs(str(plan.line(n).name))
-        if twice[plan.line(n).name] > 1 and n not in names:
-            runs = (Run(f"{modules.get(n, '')}.{runs[0].text}".lstrip("."), "b"), *runs[1:])
-            names[n] = runs if runs not in seen else (*runs, Run(f"n{n}", "sub"))
-            seen.add(runs)
+            line = plan.line(belt.source)
+            runs = name_runs(line.name) if line.name else ()
+            initial = line.op is None and plan.homes[belt.source] is None
+            if initial and runs[1:] == (Run("0", "sub"),) and plan.steps[belt.step].path in zero:
+                names[belt.source] = (runs[0], Run("init", "sub"))
+    return names
+
+
+def _stack_names(plan: Plan) -> dict[int, tuple[Run, ...]]:
+    """What has no name, and is made of the states h of all steps, is called h with 0…9 below."""
+    taken: dict[int, set[str | None]] = {}
+    ts: dict[int, set[int]] = {}
+    for handover in plan.handovers:
+        child, source = handover.link.child, plan.line(handover.link.source)
+        taken.setdefault(child, set()).add(base_name(source.name))
+        ts.setdefault(child, set()).update(plan.steps[handover.step].ts)
+    names: dict[int, tuple[Run, ...]] = {}
+    for child, (name, *others) in taken.items():
+        if name and not others and not plan.line(child).name:
+            names[child] = (Run(name, "b"), Run(f"{min(ts[child])}…{max(ts[child])}", "sub"))
     return names
 
 
@@ -408,12 +462,12 @@ def _rolled_places(plan: Plan) -> dict[int, str]:
     return places
 
 
-def _modules(plan: Plan) -> dict[int, str]:
-    """For every leaf the name of the module that uses it first."""
-    modules: dict[int, str] = {}
+def _modules(plan: Plan) -> dict[int, tuple[str, ...]]:
+    """For every line the path of the module that made it; for a leaf, that uses it first."""
+    modules: dict[int, tuple[str, ...]] = {}
     for line in plan.graph.lines:
-        module = next((entry for entry in reversed(line.scope) if isinstance(entry, str)), None)
-        for operand in line.inputs:
-            if module is not None:
-                modules.setdefault(operand, module)
+        if line.path:
+            modules[line.number] = line.path
+            for operand in line.inputs:
+                modules.setdefault(operand, line.path)
     return modules

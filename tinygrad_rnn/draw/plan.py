@@ -36,6 +36,7 @@ class Plan:
         derivatives: the operations that a walk back recorded, with `create_graph=True`.
         focus: what the rest is paler than.
         folds: the steps that were left out.
+        notes: what else the caption says, first.
     """
 
     graph: Contracted
@@ -51,6 +52,7 @@ class Plan:
     derivatives: frozenset[int] = frozenset()
     focus: Focus | None = None
     folds: Sequence[Fold] = ()
+    notes: tuple[str, ...] = ()
 
     def line(self, number: int) -> Line:
         return self.graph.lines[number]
@@ -105,7 +107,7 @@ class Plan:
     def caption(self) -> str:
         """What the focus is on, and what is not drawn, counted; "" if all is."""
         hidden = [_counted(count, what) for what, count in sorted(self.graph.hidden.items())]
-        parts = [self.focus.text] if self.focus else []
+        parts = [*self.notes, *([self.focus.text] if self.focus else [])]
         parts += [_folded(self.folds)] if self.folds else []
         return "; ".join(parts + ([f"not drawn: {', '.join(hidden)}"] if hidden else []))
 
@@ -147,7 +149,8 @@ def make_plan(
     if focused is not None and others == "hide":
         contracted = without_others(contracted, focused)
         _keep_only(set(contracted.drawn), steps, states)
-    references = find_references(contracted, homes, states.linked(), weights)
+    back = {step.number for step in steps if step.path[:1] == ("gradient",)}
+    references = find_references(contracted, homes, states.linked(), weights, back)
     starts = find_starts(contracted, states)
     roots = dict.fromkeys(reference.root for reference in (*starts.values(), *references))
     table = [n for n in sorted(roots) if contracted.lines[n].op is None]

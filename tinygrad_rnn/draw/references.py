@@ -9,6 +9,7 @@ Read next: `plan.py`.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from ..program import Gradients
@@ -97,13 +98,19 @@ def find_starts(graph: Contracted, states: States) -> dict[tuple[int, int], Refe
 
 
 def find_references(
-    graph: Contracted, homes: list[int | None], belted: set[Edge], weights: str
+    graph: Contracted,
+    homes: list[int | None],
+    belted: set[Edge],
+    weights: str,
+    back: Collection[int] = (),
 ) -> list[Reference]:
     """A reference for each step and each line that two or more steps share.
 
     Args:
         belted: the links (child, argument) that belts carry: a state is not shared.
         weights: "line" draws arrows from a parameter to all its uses instead.
+        back: the steps of a recorded walk back. What they take from the steps that it went through
+            stands in them by reference, too: an arrow would cross all that lies between.
     """
     shared = _shared(graph, homes, belted)
     if weights == "line":
@@ -113,7 +120,8 @@ def find_references(
     for link in graph.links:
         home, gate = homes[link.child], (link.child, link.argument)
         drawn_outside = home is None and graph.lines[link.source].op is not None
-        if link.source not in shared or gate in belted or drawn_outside:
+        from_far = home in back and homes[link.source] not in (None, *back)
+        if gate in belted or drawn_outside or not (link.source in shared or from_far):
             continue
         if home is not None and homes[link.operand] == home and link.operand in graph.passed:
             gate = (entrances[link.operand], 0)

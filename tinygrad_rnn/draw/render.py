@@ -32,6 +32,10 @@ class DrawingError(RuntimeError):
     """A picture could not be made; the message says what to do. The DOT text is there still."""
 
 
+class LayoutTimeout(DrawingError):
+    """The layout took too long, and was stopped."""
+
+
 def known_format(format: str) -> str:
     """The name of a file format, checked."""
     name = format.lower().removeprefix(".")
@@ -48,7 +52,7 @@ def picture(source: str, plain: Callable[[], str], format: str, timeout: float) 
         timeout: seconds.
 
     Raises:
-        DrawingError: if no program is there, or it failed, or it took too long.
+        DrawingError: if no program is there, or it failed; LayoutTimeout, if it took too long.
     """
     if shutil.which("dot"):
         return _run(["dot", f"-T{format}"], source, "dot", timeout)
@@ -92,7 +96,7 @@ def _finished(
         return process.communicate(text.encode(), timeout)
     except subprocess.TimeoutExpired:
         _kill(process)
-        raise DrawingError(
+        raise LayoutTimeout(
             f"{name} had not laid out this graph after {timeout:g} s, and was stopped: draw fewer"
             " time steps, hide more, or pass a longer timeout="
         ) from None

@@ -169,28 +169,53 @@ class _Search:
 
     def _initial(self, step: TimeStep) -> dict[int, list[Link]]:
         """What the first step takes where the second takes a state; or is called h or c."""
-        places = {}
-        taker = self._taker(step)
+        found: dict[int, list[Link]] = {}
+        instead: dict[int, list[int]] = {}  # by the state that the second step takes
+        places = self._places_of_states(step)
+        for link in self.into[step.number]:
+            n, home = link.source, self.homes[link.source]
+            elsewhere = n in self.ordinal  # a decoder starts from an encoder's last state
+            if home == step.number if elsewhere else home not in (None, step.number):
+                continue
+            state = places.get((self.ordinal[link.child], link.argument))
+            if state is not None or self._is_called_state(n):
+                found.setdefault(n, []).append(link)
+            if state is not None:
+                instead.setdefault(state, []).append(n)
+        for n in self._not_states(instead):
+            del found[n]
+        lanes = {n: self._lane_name(state, step) for state, some in instead.items() for n in some}
+        self._leave([n for n in found if n in self.ordinal])
+        for n in found:
+            if n in self.found.lanes and n in self.ordinal:
+                continue  # it goes on along the lane of the chain that it ends
+            self.homes[n] = self.homes[n] if n in self.ordinal else None
+            self.found.lanes[n] = lanes.get(n) or self._lane_name(n, step)
+        return found
+
+    def _places_of_states(self, step: TimeStep) -> dict[tuple[int, int], int]:
+        """Where in its step, and as which argument, the step after a first one takes a state."""
+        taker, places = self._taker(step), {}
         for link in self.into[taker.number] if taker is not None else ():
             source = self._origin(link.source)
             if taker is not None and self.homes[source] == taker.previous:
                 places[self.ordinal[link.child], link.argument] = source
-        found: dict[int, list[Link]] = {}
-        lanes: dict[int, str] = {}
-        for link in self.into[step.number]:
-            line = self.lines[link.source]
-            if self.homes[link.source] not in (None, step.number) or link.source in self.ordinal:
-                continue
-            place = places.get((self.ordinal[link.child], link.argument))
-            named = line.op is None and _STATE_NAME.fullmatch(line.name or "") is not None
-            if place is not None or named:
-                found.setdefault(link.source, []).append(link)
-                if place is not None:
-                    lanes.setdefault(link.source, self._lane_name(place, step))
-        for source in found:
-            self.homes[source] = None
-            self.found.lanes[source] = lanes.setdefault(source, self._lane_name(source, step))
+        return places
+
+    def _not_states(self, instead: Mapping[int, list[int]]) -> set[int]:
+        """Of several lines that stand in one state's stead, those that are inputs.
+
+        A decoder reads its own last output, which is its state, too; at first it reads a token.
+        """
+        found: set[int] = set()
+        for some in instead.values():
+            states = {n for n in some if n in self.ordinal or self._is_called_state(n)}
+            found |= set(some) - states if states else set()
         return found
+
+    def _is_called_state(self, n: int) -> bool:
+        line = self.lines[n]
+        return line.op is None and _STATE_NAME.fullmatch(line.name or "") is not None
 
     def _taker(self, step: TimeStep) -> TimeStep | None:
         """The next step of the chain that is one, and does not stand for several."""
@@ -232,9 +257,17 @@ class _Search:
                 target = next((n for n in leaving if states.lanes[n] == lane), None)
                 if target is not None:
                     self._spine(links, target, lane)
-        if leaving and step.following is not None and step.fold is None:
-            last = max(leaving)
-            states.exits.update({n: last for n in leaving if n != last})
+        if step.following is not None and step.fold is None:
+            self._leave(leaving)
+
+    def _leave(self, leaving: list[int]) -> None:
+        """An exit for each state that is made before the last line of its step."""
+        ends = {}
+        for n in leaving:
+            home = self.homes[n]
+            assert home is not None
+            ends[n] = max(self.steps[home].members)
+        self.found.exits.update({n: end for n, end in ends.items() if n != end})
 
     def _bundles(self, links: list[Link]) -> list[list[Link]]:
         """The links of a state, together; those into lines that stand for others one by one."""

@@ -45,6 +45,11 @@ class TimeStep:
         return last.t
 
     @property
+    def ts(self) -> tuple[int, ...]:
+        """This one step; for a box that stands for many, all the steps of its loop."""
+        return (self.t,) if self.fold is None else self.fold.ts
+
+    @property
     def rolled(self) -> bool:
         """Whether this one box stands for all the steps of its loop."""
         return self.fold is not None and self.fold.rolled
@@ -91,8 +96,7 @@ def turned(steps: Sequence[TimeStep]) -> frozenset[int]:
     chains: dict[Scope, list[int]] = {}
     for step in steps:
         if step.path[:1] != ("gradient",):
-            ts = step.fold.ts if step.fold is not None else (step.t,)
-            chains.setdefault(step.path, []).extend(ts)
+            chains.setdefault(step.path, []).extend(step.ts)
     back = {path for path, ts in chains.items() if ts[0] > ts[-1]}
     if not any(ts[0] < ts[-1] for ts in chains.values()):
         return frozenset()

@@ -1,8 +1,9 @@
 """The recorded program as a value: listed, asked, counted, folded, handed to other programs.
 
 Its files, in the order in which they are read: `lines.py` (what a line is), `value.py` (`Graph`),
-`listing.py`, `queries.py`, `costs.py` (what can be asked), `alike.py`, `loops.py`, `folding.py`,
-`differences.py` (the repeated step, and graphs with few of its copies), `exchange.py`.
+`recorded.py` (after its weights have changed), `listing.py`, `queries.py`, `costs.py` (what can be
+asked), `alike.py`, `loops.py`, `folding.py`, `differences.py` (the repeated step, and graphs with
+few of its copies), `exchange.py`.
 """
 
 from .costs import Summary

@@ -49,6 +49,7 @@ class Places:
         home: equal for neighbouring lines of the same time step; -1 outside of all.
         begins: whether a time step of the scope begins here, or after lines outside of all.
         until_step: how many such lines there are before it.
+        parameters: by line number, whether it is a leaf that requires a gradient.
     """
 
     def __init__(self, lines: Sequence[Line], cuts: Mapping[int, int | None]) -> None:
@@ -56,6 +57,7 @@ class Places:
         known: dict[Any, int] = {}
         self.numbers = np.array([line.number for line in made], dtype=np.int64)
         self.tokens = np.array([_token(line, known) for line in made], dtype=np.int64)
+        self.parameters = np.array([x.kind == "parameter" for x in lines], dtype=bool)
         self.leaf_tokens = {x.number: _token(x, known) for x in lines if x.op is None}
         place = [-1 - n for n in range(len(lines))]
         for k, line in enumerate(made):
@@ -138,8 +140,11 @@ class Places:
 
 
 def _token(line: Line, known: dict[Any, int]) -> int:
-    """A number for what a line is, apart from its operands and the places of an index."""
+    """A number for what a line is, and whose step it is in, apart from its operands and the places
+    of an index: the steps of an encoder and those of a decoder are two loops."""
     attrs = index_free(line) if line.attrs else ()
     dtype = getattr(line.value, "dtype", None)
-    key = line.op, line.kind, line.shape, dtype, len(line.inputs), attrs
+    step = step_scope(line.scope)
+    chain = None if step is None else tuple(x for x in step if isinstance(x, str))
+    key = line.op, line.kind, line.shape, dtype, len(line.inputs), attrs, chain
     return known.setdefault(key, len(known))

@@ -24,7 +24,7 @@ MOVEMENTS = (
     "getitem", "split", "transpose", "reshape", "broadcast_to", "astype", "concatenate", "stack",
 )  # fmt: skip
 
-_LAYER = re.compile(r"layer(\d+)(_reverse)?")
+LAYER = re.compile(r"layer(\d+)(_reverse)?")
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -90,7 +90,7 @@ class Line:
         return None if found is None else "reverse" if found[2] else "forward"
 
     def _layer(self) -> re.Match[str] | None:
-        matches = (_LAYER.fullmatch(entry) for entry in reversed(self.path))
+        matches = (LAYER.fullmatch(entry) for entry in reversed(self.path))
         return next((match for match in matches if match), None)
 
 

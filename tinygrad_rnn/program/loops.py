@@ -19,7 +19,7 @@ import numpy as np
 from ..arraylike import Array
 from ..modes import Step
 from .alike import Places
-from .lines import Line, step_scope
+from .lines import Line, Scope, step_scope
 
 LEAST = 3  # steps; two stretches that are alike may be a coincidence
 
@@ -79,18 +79,20 @@ def in_steps(lines: Sequence[Line], loops: Sequence[Loop]) -> list[Line]:
         if not loop.carried or loop.period == 1:
             continue
         for t, step in zip(loop.ts, loop.steps.tolist()):
-            scopes = (step_scope(lines[n].scope) for n in step)
             first = lines[step[0]]
             if first.t is not None and all(lines[n].scope is first.scope for n in step):
                 continue
-            scope = next((scope for scope in scopes if scope is not None), None)
-            inside: set[int] = set()
+            unscoped = all(lines[n].t is None for n in step)
+            inside: dict[int, Scope] = {}  # the lines of the step so far, and their time steps
             for n in step:
                 line = lines[n]
-                if scope is None or (line.t is None and not inside.isdisjoint(line.inputs)):
-                    found[n] = replace(line, scope=(*(scope or (Step(t),)), *line.scope))
-                if found[n].t is not None:
-                    inside.add(n)
+                taken = [inside[x] for x in line.inputs if x in inside]
+                if unscoped or (line.t is None and taken):
+                    scope = (Step(t),) if unscoped else taken[-1]
+                    found[n] = replace(line, scope=(*scope, *line.scope))
+                here = step_scope(found[n].scope)
+                if here is not None:
+                    inside[n] = here
     return found
 
 
@@ -246,6 +248,7 @@ def _aligned(
     places: Places, p: int, base: int, after: Array, until: Array, c: int, d: int
 ) -> _Run | None:
     """Choose where the steps begin, and keep as many as have operands that go along one to one."""
+    d = _until_other_weights(places, p, base + c, base + d) - base
     last_after = np.maximum.accumulate(after[c:d][::-1])[::-1]
     first_until = np.minimum.accumulate(until[c:d][::-1])[::-1]
     starts = np.arange(base + c, base + d)
@@ -262,6 +265,15 @@ def _aligned(
     run = _Run(p, start, (stop - start) // p)
     steps = _one_to_one(places, run)
     return _Run(p, start, steps) if steps >= LEAST else None
+
+
+def _until_other_weights(places: Places, p: int, start: int, stop: int) -> int:
+    """The first place from start on where a weight that lines shared is replaced by another one."""
+    place, _, u, v = places.operands(p, start, stop)
+    weights = np.flatnonzero(u < 0)
+    weights = weights[places.parameters[-1 - u[weights]]]
+    place, u, v = place[weights], u[weights], v[weights]
+    return int(place[(u != v) & np.isin(u, u[u == v])].min(initial=stop))
 
 
 def _crossing(places: Places, start: int, stop: int) -> Array:

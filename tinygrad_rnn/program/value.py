@@ -3,7 +3,7 @@
 Drawings, folds and exports start here; none of them needs more than these plain lines. What can be
 asked of them is in the files beside this one, a file for each question.
 
-Read next: `listing.py`.
+Read next: `recorded.py`.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ from .lines import Edge, Gradients, Line
 from .listing import listing
 from .loops import Loop, companions, find_loops
 from .queries import all_uses, ancestors, between, named, paths, uses
+from .recorded import as_recorded, recorded_arrays
 
 Place = Tensor | int | str  # a line, by its Tensor, number or name
 
@@ -43,6 +44,8 @@ class Graph:
         ends: the numbers of their lines.
         folds: what `fold` or `roll` left out.
         origins: after that, the number that each line had before; None otherwise.
+        replaced: what has another array by now, and is shown with the recorded one: weights, after
+            an optimizer's step.
 
     Where a method takes a line, that is a Tensor, a number, or a name that one line has.
 
@@ -68,7 +71,10 @@ class Graph:
         self.origins: list[int] | None = None
         self._recorded: Graph | None = None  # what a fold or roll was made of
         self._numbers: dict[Tensor, int] = {}
-        for tensor in (*results_of(outputs), *outputs):
+        results = results_of(outputs)
+        self._arrays = recorded_arrays(results)
+        self.replaced = [x.label for x in self._arrays]
+        for tensor in (*results, *outputs):
             if tensor not in self._numbers:
                 self._add(tensor)
         self.ends = tuple(self._numbers[output] for output in outputs)
@@ -79,7 +85,7 @@ class Graph:
         node = tensor.node
         inputs = () if node is None else tuple([self._operand(x) for x in node.inputs])
         number = self._numbers[tensor] = len(self.nodes)
-        data, name = tensor.data, tensor.name
+        data, name = self._arrays.get(tensor, tensor.data), tensor.name
         if node is not None:
             op, attrs, scope = node.op.name, node.attrs, node.scope
             line = Line(number, op, inputs, attrs, scope, data, tensor, name, "op")
@@ -222,7 +228,8 @@ class Graph:
     def gradients(self, seed: Any = None) -> Gradients:
         """Walk back and keep everything: the gradient of each line, and what each edge carried.
 
-        No tensor's `.grad` is touched.
+        No tensor's `.grad` is touched. They are the gradients of what was recorded, also after an
+        optimizer's step.
 
         Args:
             seed: dL/d(output), for an output that is not a single number.
@@ -230,6 +237,8 @@ class Graph:
         Raises:
             ValueError: for a graph of several outputs: a gradient has one start; and for a graph
                 read from a file without gradients.
+            RuntimeError: if the output needs no gradient, has several entries and no seed, or is
+                made of results that were changed.
         """
         if self._known is not None:
             return self._known(seed)
@@ -244,9 +253,14 @@ class Graph:
             )
         edges: dict[tuple[Tensor, int], Any] = {}
         (output,) = self.outputs
-        walk = cotangents(output, raw(seed_of(output, seed)), edges=edges)
-        lines = {self._numbers[tensor]: g for tensor, g in walk}
-        return Gradients(lines, {(self._numbers[out], i): g for (out, i), g in edges.items()})
+        start = raw(seed_of(output, seed))
+        numbers = self._numbers
+        if any(line.tensor is not None and line.tensor.changed for line in self.nodes):
+            copies = as_recorded(results_of(self.outputs))
+            numbers = {copies.get(x, x): n for x, n in numbers.items()}
+            output = copies.get(output, output)
+        lines = {numbers[tensor]: g for tensor, g in cotangents(output, start, edges=edges)}
+        return Gradients(lines, {(numbers[out], i): g for (out, i), g in edges.items()})
 
     @property
     def differentiable(self) -> bool:
@@ -340,7 +354,7 @@ class Graph:
             [numbers.get(n, len(numbers) - 1) for n in self.ends],
             {n: None if k is None else numbers.get(k) for n, k in cuts.items()},
         )
-        graph._recorded = self
+        graph._recorded, graph.replaced = self, self.replaced
         graph.folds, graph.origins = thin.folds, thin.origins
         walked: list[Gradients] = []
 

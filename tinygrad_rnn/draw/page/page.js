@@ -4,7 +4,7 @@
 // page as text nodes, never as markup.
 (() => {
   const data = JSON.parse(document.getElementById("data").textContent);
-  const { lines, steps, arrays, shows, through, widths, numeric } = data;
+  const { lines, steps, arrays, shows, through, widths, numeric, words, places } = data;
   const end = steps.length - 1;
   const byId = (id) => document.getElementById(id);
   const picture = byId("picture"), whole = byId("whole"), frame = byId("frame");
@@ -16,6 +16,8 @@
   const answers = new Map(); // step -> true, once its question is answered or given up
 
   // ------------------------------------------------------------ where things are
+  for (const step of steps) for (const pull of step.pulls || []) pull.say = words[pull.say];
+  for (const line of lines) line.at = places[line.at];
   const madeAt = {}, pulledAt = {}; // line -> its step forward, its step back
   const contribution = {}; // "line.argument" -> {k, ...pull}
   steps.forEach((step, i) => {

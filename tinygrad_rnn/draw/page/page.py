@@ -84,6 +84,7 @@ def step_through(
     max_nodes: int = 400,
     seed: Any = None,
     title: str | None = None,
+    timeout: float = 30.0,
 ) -> Page:
     """A page to step through how a number was made, and then back through its gradients.
 
@@ -101,12 +102,14 @@ def step_through(
         max_nodes: refuse to draw more.
         seed: dL/d(output), for an output that is not a single number.
         title: default: after the output's name.
+        timeout: seconds until the layout is given up.
 
     Raises:
         ValueError: for an unknown theme or rankdir, more nodes than `max_nodes`, a folded graph or
             one of several outputs, or a seed of another shape.
         RuntimeError: if the output needs no gradient, or has several entries and no seed.
-        DrawingError: if there is no program to lay out the picture; it says what to install.
+        DrawingError: if there is no program to lay out the picture, or it took too long; it says
+            what to do.
 
     >>> a = Tensor(3.0, requires_grad=True, name="a")
     >>> page = step_through(a * a)  # doctest: +SKIP
@@ -123,7 +126,7 @@ def step_through(
         )
     gradients = graph.gradients(seed)
     drawing = draw(graph, rankdir=rankdir, fold=None, max_nodes=max_nodes, seed=seed)
-    picture = Picture(drawing.pipe("svg"), graph)
+    picture = Picture(drawing.laid_out("svg", timeout), graph)
     writer = Writer(graph, gradients, picture.names)
     data = _data(writer, picture)
     name = writer.names[writer.output]
@@ -132,6 +135,8 @@ def step_through(
     if numeric:
         data["numeric"] = _numeric(writer)
     data["arrays"] = writer.printed.table
+    data["words"] = _once([p for step in data["steps"] for p in step.get("pulls", ())], "say")
+    data["places"] = _once(data["lines"], "at")
     return Page(_html(data, picture.text, title, theme), title, len(data["steps"]) - 1)
 
 
@@ -147,6 +152,15 @@ def _data(writer: Writer, picture: Picture) -> dict[str, Any]:
         "through": picture.through,
         "widths": _widths(writer),
     }
+
+
+def _once(items: list[dict[str, Any]], key: str) -> list[str]:
+    """Put each text under a key into a table, once, and its number in its place."""
+    places: dict[str, int] = {}
+    for item in items:
+        if key in item:
+            item[key] = places.setdefault(item[key], len(places))
+    return list(places)
 
 
 def _growth(writer: Writer, what: int | list[tuple[int, int]]) -> list[list[int]]:

@@ -70,7 +70,7 @@ class Picture:
             self._table(*table)
         self._pass_through()
         self._find_edges_of_references()
-        self.text = ET.tostring(new, encoding="unicode")
+        self.text = ET.tostring(new, encoding="unicode").replace(" />", "/>")
 
     # ------------------------------------------------------------ edges
     def _edge(self, part: ET.Element, new: ET.Element) -> None:
@@ -239,6 +239,11 @@ def _plain(child: ET.Element) -> ET.Element:
         value = child.attrib.get(key)
         if value is None or (key, value) in _USUAL:
             continue
+        if key == "points":  # a polygon closes by itself
+            first, *others = value.split()
+            value = " ".join([first, *others[: -1 if others[-1:] == [first] else None]])
+        elif key == "font-size":
+            value = value.removesuffix(".00")
         new.set(key, _LONG.sub(lambda number: _tenth(float(number[0])), value))
     if new.tag == "text":
         new.text = child.text
@@ -275,7 +280,7 @@ def _points(text: str) -> list[tuple[float, float]]:
     return [(float(x), float(y)) for x, y in re.findall(r"(-?[\d.]+),(-?[\d.]+)", text)]
 
 
-_USUAL = {("text-anchor", "start"), ("stroke-width", "1"), ("font-size", "11.00")}
+_USUAL = {("text-anchor", "start"), ("stroke-width", "1"), ("font-size", "8.00")}
 
 
 def _colour_class(part: ET.Element) -> str:
