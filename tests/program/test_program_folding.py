@@ -1,11 +1,10 @@
 """Folded and rolled graphs: nothing of the recorded program is lost without being counted."""
 
-import time
-
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 from recorded_programs import LOOPS, heads, kept, layer, plain_loop, truncated
+from work import calls_of
 
 import tinygrad_rnn as tg
 from tinygrad_rnn.program import Graph
@@ -141,18 +140,19 @@ def test_cuts_are_there_in_a_folded_graph():
         assert thin.nodes[n].kind == "cut" and thin.nodes[k].name == "h"
 
 
-def test_a_loop_of_a_thousand_steps_folds_and_rolls_at_once():
+def test_the_work_of_folding_and_rolling_is_linear_in_the_steps():
+    def work(T):
+        graph = Graph(layer("LSTM", T))
+        return calls_of(lambda: (graph.fold(), graph.roll()))
+
+    work(20)
+    assert work(1000) < 10.5 * work(100)
     graph = Graph(layer("LSTM", 1000))
-    start = time.process_time()
     assert len(graph.fold()) < 120 and len(graph.roll()) < 60
-    assert time.process_time() - start < 1
 
 
-def test_a_hundred_thousand_operations_fold_in_seconds():
+def test_a_hundred_thousand_operations_fold():
     y = tg.Tensor(0.5, True)
     for _ in range(33_000):
         y = tg.tanh(y * 1.5) + 0.1
-    graph = Graph(y)
-    start = time.process_time()
-    assert len(graph.roll()) == 7
-    assert time.process_time() - start < 10
+    assert len(Graph(y).roll()) == 7
