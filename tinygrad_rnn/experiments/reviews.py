@@ -110,7 +110,7 @@ class Texts(Task):
         rows = [self.vocabulary.encode(self.tokens(text)[-self.longest :]) for text in texts]
         return rows, self.classes.encode(labels)
 
-    def model(self, cell: str, rng: np.random.Generator) -> Module:
+    def model(self, cell: str, rng: np.random.Generator) -> Reader:
         return Reader(cell, len(self.vocabulary), 16, 48, len(self.classes), rng)
 
     def losses(self, model: Any, rng: np.random.Generator) -> Iterator[Tensor]:
@@ -148,9 +148,12 @@ class Texts(Task):
             scores = model(texts[k][:, None], np.array([len(texts[k])])).data[0]
             answer, label = (self.classes.symbols[c] for c in (scores.argmax(), labels[k]))
             text = self.texts["test"][0][k]
-            shown = text if len(text) <= 100 else f"... {text[-96:]}"
-            lines.append(f"{shown!r} is {label}, answer {answer}")
+            lines.append(f"{self.shown(text)!r} is {label}, answer {answer}")
         return lines
+
+    def shown(self, text: str) -> str:
+        """As much of a text as fits into a line."""
+        return text if len(text) <= 100 else f"... {text[-96:]}"
 
 
 def logistic_regression(bags: list[Array], y: Array, V: int, K: int, passes: int = 20) -> Array:
