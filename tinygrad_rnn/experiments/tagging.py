@@ -227,6 +227,8 @@ class Tagging(Task):
             f"always {top!r} {n / counts.total():.4f}, one-way {model.cell.upper()}"
             f" {self.one_way(model.cell):.4f}, bidirectional {both:.4f}"
         ]
+        if set(self.tags.symbols) <= set(SIGNS):
+            lines.append("signs: " + ", ".join(f"{s} {kind}" for kind, s in SIGNS.items()))
         for text, tags in zip(self.texts["test"][0], found, strict=False):
             named = [self.tags.symbols[k] for k in tags]
             if isinstance(text, str):
