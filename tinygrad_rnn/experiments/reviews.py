@@ -27,6 +27,7 @@ from ..data import (
 from ..nn import LAYERS, Embedding, Linear, Module
 from ..task import Task, batches
 from ..tensor import Tensor
+from .memory import orthogonal
 
 Examples = tuple[list[str], list[str]]  # texts, labels
 FREQUENT: dict[str, Any] = {"min_count": 2, "max_size": 5000}  # every other symbol is <unk>
@@ -111,7 +112,9 @@ class Texts(Task):
         return rows, self.classes.encode(labels)
 
     def model(self, cell: str, rng: np.random.Generator) -> Reader:
-        return Reader(cell, len(self.vocabulary), 16, 48, len(self.classes), rng)
+        model = Reader(cell, len(self.vocabulary), 16, 48, len(self.classes), rng)
+        orthogonal(model.recurrent, rng)
+        return model
 
     def losses(self, model: Any, rng: np.random.Generator) -> Iterator[Tensor]:
         texts, labels = self.parts["train"]
