@@ -55,8 +55,9 @@ def test_the_loss_decreases(task, cell):
 
 
 def test_examples_say_that_one_frame_is_not_enough(task):
-    chance, truth, answer = task.examples(task.model("gru", np.random.default_rng(0)))
+    chance, letters, truth, answer = task.examples(task.model("gru", np.random.default_rng(0)))
     assert float(chance.split("frame ")[1].split(",")[0]) < 0.3
+    assert letters == "first letters of left, right, up, down, stands, grows"
     assert len(truth.split()) == len(answer.split()) == 24
 
 

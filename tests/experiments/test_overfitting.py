@@ -92,6 +92,18 @@ def test_another_model_is_judged_at_its_best_epoch(monkeypatch):
     assert task.trained("rnn", NONE)[1:] == (scores[-1], run.score("test"))
 
 
+@pytest.mark.parametrize("cell", ["rnn", "gru"])
+def test_the_baseline_is_the_same_cell(cell, monkeypatch):
+    monkeypatch.setattr(Overfitting, "epochs", 1)
+    task = Overfitting(seed=0)
+    assert task.baseline()[0] == "the same LSTM without dropout"
+    task = Overfitting(seed=0)
+    task.model(cell, np.random.default_rng(0))
+    what, score = task.baseline()
+    assert what == f"the same {cell.upper()} without dropout"
+    assert score == task.trained(cell, NONE)[2] != task.trained("lstm", NONE)[2]
+
+
 def test_it_makes_its_own_data(tmp_path):
     with pytest.raises(ValueError, match="leave --data out"):
         Overfitting(source=tmp_path)

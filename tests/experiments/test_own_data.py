@@ -54,9 +54,9 @@ def sound(path):
 
 
 OWN = {
-    "sentiment": reviews, "spam": reviews, "tagging": tagged, "dna": genes, "dates": pairs,
-    "numbers": pairs, "numbers-plain": pairs, "bot": dialogues, "characters": text, "words": text,
-    "sunspots": series, "sound": sound,
+    "sentiment": reviews, "spam": reviews, "tagging": tagged, "entities": tagged, "dna": genes,
+    "dates": pairs, "numbers": pairs, "numbers-plain": pairs, "bot": dialogues, "characters": text,
+    "words": text, "sunspots": series, "sound": sound,
 }  # fmt: skip
 
 

@@ -212,3 +212,12 @@ def test_the_default_run_beats_the_baseline_clearly(cls):
     score = run.score("test")
     assert score > 0.9
     assert score > task.baseline()[1] + 0.15
+
+
+@pytest.mark.slow
+def test_a_plain_rnn_that_starts_orthogonal_beats_the_bag_on_spam():
+    task = Spam(seed=0)
+    run = Fit(task, task.model("rnn", np.random.default_rng([0, 1])))
+    list(run.epochs_left())
+    run.use_best()
+    assert run.score("test") > task.baseline()[1] + 0.05

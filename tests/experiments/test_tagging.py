@@ -84,9 +84,9 @@ def test_the_loss_decreases(task, cell):
 def test_examples_show_one_way_beside_both_ways(task):
     short = Small(seed=3)
     short.epochs = 1
-    first, *rest = short.examples(short.model("gru", np.random.default_rng(0)))
+    first, signs, *rest = short.examples(short.model("gru", np.random.default_rng(0)))
     assert re.search(r"always '\w+' 0\.\d+, one-way GRU 0\.\d+, bidirectional 0\.\d+", first)
-    assert len(rest) == 6
+    assert signs.startswith("signs: # comment, ") and len(rest) == 6
 
 
 def test_a_conll_file(tmp_path):

@@ -5,8 +5,10 @@ from .activity import Activity
 from .bot import Bot
 from .caption import Caption
 from .digits import Digits
+from .entities import Entities
 from .language import Characters, Words
 from .memory import Adding, Copy, Order
+from .moscow import Moscow
 from .overfitting import Overfitting
 from .reviews import Sentiment, Spam
 from .series import Sound, Sunspots
@@ -18,6 +20,7 @@ _ALL: tuple[type[Task], ...] = (
     Spam,
     Digits,
     Tagging,
+    Entities,
     Dna,
     Activity,
     Dates,
@@ -32,6 +35,7 @@ _ALL: tuple[type[Task], ...] = (
     Adding,
     Copy,
     Order,
+    Moscow,
     Overfitting,
 )
 TASKS: dict[str, type[Task]] = {task.name: task for task in _ALL}

@@ -125,6 +125,7 @@ class Activity(Task):
             found = model(x_test[:, :1]).data.argmax(axis=-1)[1:, 0]
         return [
             f"softmax regression on one frame {alone.mean():.4f}, chance {1 / len(KINDS):.4f}",
+            "first letters of " + ", ".join(KINDS),
             "film   " + " ".join(KINDS[k][0] for k in y_test[1:, 0]),
             "answer " + " ".join(KINDS[k][0] for k in found),
         ]

@@ -27,6 +27,7 @@ from ..data import (
 from ..nn import LAYERS, Embedding, Linear, Module
 from ..task import Task, batches
 from ..tensor import Tensor
+from .memory import orthogonal
 
 Examples = tuple[list[str], list[str]]  # texts, labels
 FREQUENT: dict[str, Any] = {"min_count": 2, "max_size": 5000}  # every other symbol is <unk>
@@ -110,8 +111,10 @@ class Texts(Task):
         rows = [self.vocabulary.encode(self.tokens(text)[-self.longest :]) for text in texts]
         return rows, self.classes.encode(labels)
 
-    def model(self, cell: str, rng: np.random.Generator) -> Module:
-        return Reader(cell, len(self.vocabulary), 16, 48, len(self.classes), rng)
+    def model(self, cell: str, rng: np.random.Generator) -> Reader:
+        model = Reader(cell, len(self.vocabulary), 16, 48, len(self.classes), rng)
+        orthogonal(model.recurrent, rng)
+        return model
 
     def losses(self, model: Any, rng: np.random.Generator) -> Iterator[Tensor]:
         texts, labels = self.parts["train"]
@@ -148,9 +151,12 @@ class Texts(Task):
             scores = model(texts[k][:, None], np.array([len(texts[k])])).data[0]
             answer, label = (self.classes.symbols[c] for c in (scores.argmax(), labels[k]))
             text = self.texts["test"][0][k]
-            shown = text if len(text) <= 100 else f"... {text[-96:]}"
-            lines.append(f"{shown!r} is {label}, answer {answer}")
+            lines.append(f"{self.shown(text)!r} is {label}, answer {answer}")
         return lines
+
+    def shown(self, text: str) -> str:
+        """As much of a text as fits into a line."""
+        return text if len(text) <= 100 else f"... {text[-96:]}"
 
 
 def logistic_regression(bags: list[Array], y: Array, V: int, K: int, passes: int = 20) -> Array:

@@ -14,6 +14,7 @@ import tokenize
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from textwrap import shorten
 from typing import Any
 
 import numpy as np
@@ -34,7 +35,9 @@ from ..nn import LAYERS, Embedding, Linear, Module
 from ..task import Task
 from ..tensor import Tensor
 
-Tagged = tuple[list[Sequence[str]], list[Sequence[str]]]  # sequences of symbols, and of their tags
+Tagged = tuple[
+    Sequence[Sequence[str]], Sequence[Sequence[str]]
+]  # sequences of symbols, and of their tags
 
 KINDS = {
     tokenize.COMMENT: "comment",
@@ -140,7 +143,7 @@ class Tagging(Task):
     def __init__(self, *, source: Path | None = None, seed: int = 0) -> None:
         rng = np.random.default_rng([seed, 0])
         self.seed = seed
-        self._number(self._stdlib(rng) if source is None else self._read(source, rng))
+        self._number(self._made(rng) if source is None else self._read(source, rng))
 
     def _number(self, texts: dict[str, Tagged]) -> None:
         """Symbols and tags become integers; a symbol that is not in the training part, unknown."""
@@ -156,7 +159,8 @@ class Tagging(Task):
             for part, (rows, tags) in texts.items()
         }
 
-    def _stdlib(self, rng: np.random.Generator) -> dict[str, Tagged]:
+    def _made(self, rng: np.random.Generator) -> dict[str, Tagged]:
+        """The three parts of the task's own data."""
         order = rng.permutation(np.array(stdlib_files(), object)).tolist()
         n, m, k = self.files
         cut = {"train": order[:n], "validation": order[n : n + m], "test": order[n + m :][:k]}
@@ -223,12 +227,15 @@ class Tagging(Task):
             f"always {top!r} {n / counts.total():.4f}, one-way {model.cell.upper()}"
             f" {self.one_way(model.cell):.4f}, bidirectional {both:.4f}"
         ]
+        if set(self.tags.symbols) <= set(SIGNS):
+            lines.append("signs: " + ", ".join(f"{s} {kind}" for kind, s in SIGNS.items()))
         for text, tags in zip(self.texts["test"][0], found, strict=False):
             named = [self.tags.symbols[k] for k in tags]
             if isinstance(text, str):
                 lines += [text[:70].replace("\n", " "), "".join(SIGNS[k] for k in named)[:70]]
             else:
-                lines.append(" ".join(f"{a}/{b}" for a, b in zip(text, named, strict=True))[:90])
+                pairs = " ".join(f"{a}/{b}" for a, b in zip(text, named, strict=True))
+                lines.append(shorten(pairs, 100, placeholder=" ..."))
         return lines
 
 
