@@ -313,8 +313,8 @@ class _Cell(_Recurrent):
         self._check_width(x, most=2)
         states = self._unpacked(state, np.shape(x)[:-1], self.dtype, "(B, H)")
         label_input(x)
-        weights = (*self._recurrent_part(""), None)
-        return self._packed(self._step(self._input_part(x, ""), states, weights))
+        part = self._input_part(x, "")
+        return self._packed(self._step(part, states, (*self._recurrent_part(""), None)))
 
     def extra_repr(self) -> str:
         return f"({self.input_size}, {self.hidden_size})"
