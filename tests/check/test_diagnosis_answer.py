@@ -48,7 +48,7 @@ def test_text_json_and_html_say_the_same():
     data = json.loads(report.json())
     assert data["diagnosis"]["sentence"] == found.sentence and data["diagnosis"]["cases"] == 3
     assert [r["verdict"] for r in data["results"]] == ["wrong", "right"] and not data["right"]
-    assert data["results"][0]["ratio"] == pytest.approx(report["x"].worst_values[2])
+    assert data["results"][0]["worst"]["ratio"] == pytest.approx(report["x"].worst_values[2])
     assert "the derivative of tanh is forgotten" in report._repr_html_()
 
 

@@ -155,13 +155,29 @@ def _extrapolated(setting: Setting, steps: Steps, h: float) -> Slope:
     return Slope(row[0], np.where(np.isfinite(error), error, np.inf))
 
 
-def one_sided(setting: Setting, steps: Steps) -> tuple[Array, Array]:
-    """(right, left) derivatives of all of y along u, to 7 digits: on a kink they differ."""
-    h = (2.0**-9 if setting.single else 2.0**-23) * min(setting.scale(i) for i in steps)
+def beside(trial: Trial, offset: Steps, steps: Steps) -> Array:
+    """J u at x + offset * reach, in units of each entry's own size: on a kink the sides differ.
+
+    f at x itself is not asked: where it jumps, a difference from there is the size of the jump.
+
+    Args:
+        offset: which way to go from x, for each input, from -1 to 1.
+        steps: the direction u, in the same units.
+    """
+    setting = trial.setting
+    exact = trial.oracle.slope is complex_step and not setting.single
+    reach = 2.0**-30 if exact else 2.0**-12 if setting.single else 2.0**-18
+    own = {i: setting.own(i) for i in {*offset, *steps}}
     with np.errstate(all="ignore"):
-        right = (setting.at(setting.moved(steps, h)) - setting.y) / h
-        left = (setting.y - setting.at(setting.moved(steps, -h))) / h
-    return right, left
+        moved = setting.moved({i: own[i] * w for i, w in offset.items()}, reach)
+        there = setting.there(moved)
+        along = {i: own[i] * w for i, w in steps.items()}
+        if trial.oracle.slope is complex_step:
+            return complex_step(there, along).values
+        h = reach / 4  # within the side: the kink at x is not reached
+        return np.asarray(
+            (there.at(there.moved(along, h)) - there.at(there.moved(along, -h))) / (2 * h)
+        )
 
 
 # ---------------------------------------------------------------- which one
