@@ -26,6 +26,7 @@ from .setting import subscript
 
 PLACES = 12  # random places beside, where a kink that several entries share shows its other sides
 NAMED = 64  # entries whose value on the kink is looked at, to be named
+SAMPLED = 4  # of more than that
 
 
 class Beside(NamedTuple):
@@ -176,14 +177,16 @@ class Kinks:
     def conventions(self, name: str, tied: set[int]) -> list[str]:
         """Which of the legal values were used, in words; `tied` entries are left out."""
         entries = [int(j) for j in self.entries() if j not in tied]
-        for j in entries[:NAMED]:
+        looked = entries if len(entries) <= NAMED else entries[:SAMPLED]
+        for j in looked:
             if j not in self.found:
                 self.excuse(j)
         on_jump = [j for j in entries if j in self.found and self.found[j] is None]
         entries = [j for j in entries if j not in on_jump]
         used = {_word(share) for j in entries if (share := self.found.get(j)) is not None}
-        if len(entries) > NAMED and not tied:
-            used |= {_word((1 + self.beside.sides[j]) / 2) for j in entries[NAMED:]}
+        if len(entries) > NAMED and "beside" in vars(self) and not tied:
+            rest = np.unique(self.beside.sides[entries])
+            used |= {_word((1 + side) / 2) for side in rest} if self.beside.agreed else set()
         said = []
         if on_jump:
             one_ = f"{self._few(name, on_jump)} exactly where {self.trial.setting.subject.name}"

@@ -168,16 +168,19 @@ def beside(trial: Trial, offset: Steps, steps: Steps) -> Array:
     exact = trial.oracle.slope is complex_step and not setting.single
     reach = 2.0**-30 if exact else 2.0**-12 if setting.single else 2.0**-18
     own = {i: setting.own(i) for i in {*offset, *steps}}
-    with np.errstate(all="ignore"):
-        moved = setting.moved({i: own[i] * w for i, w in offset.items()}, reach)
-        there = setting.there(moved)
-        along = {i: own[i] * w for i, w in steps.items()}
+
+    def at(by: complex) -> Array:
+        """y at the place beside, moved along u."""
+        move = {i: reach * offset.get(i, 0.0) + by * steps.get(i, 0.0) for i in own}
+        return setting.at(setting.moved({i: own[i] * w for i, w in move.items()}, 1.0))
+
+    with warnings.catch_warnings(), np.errstate(all="ignore"):
+        warnings.simplefilter("ignore", np.exceptions.ComplexWarning)
         if trial.oracle.slope is complex_step:
-            return complex_step(there, along).values
+            h = 1e-20 if setting.single else 1e-100
+            return np.asarray(at(1j * h).imag / h)
         h = reach / 4  # within the side: the kink at x is not reached
-        return np.asarray(
-            (there.at(there.moved(along, h)) - there.at(there.moved(along, -h))) / (2 * h)
-        )
+        return np.asarray((at(h) - at(-h)) / (2 * h))
 
 
 # ---------------------------------------------------------------- which one

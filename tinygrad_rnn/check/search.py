@@ -73,10 +73,12 @@ class Search:
 
         None means that all are right: if `decided`.
         """
+        jumping, agreed, _ = self.kinks.beside
+        if agreed and all(np.all(jumping[np.flatnonzero(u)]) for u in failed):
+            return None
         parts = [np.flatnonzero(u) for u in failed if self._looks_wrong(u, whole=True)]
         if not parts:
             return None
-        jumping, agreed, _ = self.kinks.beside
         apart = [part[~jumping[part]] for part in parts if np.any(jumping[part])]
         j = self._among(
             [part for part in parts if not np.any(jumping[part])]

@@ -20,6 +20,7 @@ from .oracle import Trial, beside
 from .setting import subscript
 
 MOST = 64  # entries that are looked at
+SAMPLED = 16  # outputs that are looked at, if there are more entries
 GROUPS = 64  # groups of them, over all outputs
 PLACES = 8  # places beside, where what is smooth must have the same slope
 ROOM = 1e-4  # of slopes
@@ -60,9 +61,11 @@ def ties(trial: Trial, known: Mapping[int, Array]) -> list[Tie]:
     for i in trial.gradients:
         if i not in where:
             where[i] = np.flatnonzero(Kinks(trial, i).beside.jumping)
-    entries = [(i, int(j)) for i, found in where.items() for j in found][:MOST]
+    entries = [(i, int(j)) for i, found in where.items() for j in found]
     if len(entries) < 2:
         return []
+    if len(entries) > MOST:
+        return _of_many(trial, entries)
     sides = {e: (_slope(trial, _axis(trial, e, 1), e), _slope(trial, _axis(trial, e, -1), e))
              for e in entries}  # fmt: skip
     found, looked = [], 0
@@ -74,6 +77,16 @@ def ties(trial: Trial, known: Mapping[int, Array]) -> list[Tie]:
             if looked >= GROUPS:
                 return found
     return found
+
+
+def _of_many(trial: Trial, entries: Sequence[Entry]) -> list[Tie]:
+    """The ties among very many entries, if they are all that tie: they move by one step each."""
+    steps = _steps(trial, dict.fromkeys(entries, 1.0))
+    slopes = _slopes(trial, steps)
+    size = np.max(np.abs(slopes), axis=0)
+    smooth = np.flatnonzero((np.ptp(slopes, axis=0) <= ROOM * size) & (size > 0))
+    found = (_shared(trial, int(k), entries, steps, slopes[0, k]) for k in smooth[:SAMPLED])
+    return [tie for tie in found if np.count_nonzero(tie.shares) > 1]
 
 
 def _groups(
@@ -103,19 +116,31 @@ def _tie(
         weights[e] = (-1 if right + left < -ROOM * abs(right - left) else 1) / abs(right - left)
     most = max(abs(w) for w in weights.values())
     steps = _steps(trial, {e: w / most for e, w in weights.items()})
-    rng = np.random.default_rng(2)
-    near = [steps, {i: -u for i, u in steps.items()}]
-    near += [{i: rng.uniform(-1, 1, u.shape) for i, u in steps.items()} for _ in range(PLACES)]
-    slopes = [float(beside(trial, offset, steps)[k]) for offset in near]
+    slopes = _slopes(trial, steps)[:, k]
     size = max(abs(side[k]) * abs(weights[e]) / most for e in group for side in sides[e])
     if not np.ptp(slopes) <= ROOM * size:
         return None
+    return _shared(trial, k, group, steps, float(slopes[0]))
+
+
+def _slopes(trial: Trial, steps: Mapping[int, Array]) -> Array:
+    """The slopes of all of y along the steps, at places beside, one in each row."""
+    rng = np.random.default_rng(2)
+    near = [dict(steps), {i: -u for i, u in steps.items()}]
+    near += [{i: rng.uniform(-1, 1, u.shape) for i, u in steps.items()} for _ in range(PLACES)]
+    return np.array([beside(trial, offset, steps) for offset in near])
+
+
+def _shared(
+    trial: Trial, k: int, group: Sequence[Entry], steps: Mapping[int, Array], expected: float
+) -> Tie:
+    """The tie, with what the backward under test gives to each entry."""
     arriving = np.zeros(trial.v.size)
     arriving[k] = 1.0
     pulled = trial.pull(arriving)
     own = {i: trial.setting.own(i) for i in steps}
     shares = [float(pulled[i].flat[j] * own[i].flat[j] * steps[i].flat[j]) for i, j in group]
-    return Tie(k, tuple(group), tuple(shares), slopes[0])
+    return Tie(k, tuple(group), tuple(shares), expected)
 
 
 def _slope(trial: Trial, offset: Mapping[int, Array], e: Entry) -> Array:

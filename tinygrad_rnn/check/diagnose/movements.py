@@ -521,7 +521,8 @@ def of_broadcasting(program: Program, line: Line, i: int, pull: Rule) -> Iterato
     lead = len(full) - len(shape)
     axes = [*range(lead), *(lead + k for k, n in enumerate(shape) if n == 1 != full[lead + k])]
     count = int(np.prod([full[k] for k in axes]))
-    over = f"over axis {', '.join(map(str, axes))}, where it was broadcast"
+    along = f"axis {', '.join(map(str, axes))}"
+    over = f"over {along}, where it was broadcast"
     if count < 2:
         return
     yield Alternative(
@@ -540,7 +541,7 @@ def of_broadcasting(program: Program, line: Line, i: int, pull: Rule) -> Iterato
             yield Alternative(
                 f"broadcast: axes {other}",
                 f"the gradient of {text} is summed over axis {', '.join(map(str, other))}, the"
-                f" wrong axes: it was broadcast {over[5:]}",
+                f" wrong axes: it was broadcast along {along}",
                 lambda g, other=other: _demand(
                     np.asarray(np.broadcast_to(pull(g), full).sum(axis=other)), shape
                 ),

@@ -12,6 +12,7 @@ Read next: `arriving.py`.
 from __future__ import annotations
 
 import itertools
+import re
 from collections.abc import Iterator, Sequence
 
 import numpy as np
@@ -113,7 +114,7 @@ def _of_sizes(cases: Sequence[Case], found: Sequence[float]) -> Iterator[str]:
             said = _listing(found, word, values, quantities)
             yield f"{said}: divided by it once too often{why}"
             return
-    for (a, of_a), (b, of_b) in itertools.permutations(quantities, 2):
+    for (a, of_a), (b, of_b) in _pairs(quantities):
         if _equal(found, [x / y for x, y in zip(of_a, of_b, strict=True)]):
             at = ", ".join(f"{number(r)} times" for r in found)
             yield (
@@ -140,11 +141,26 @@ def _listing(
 
 def _equals(word: str, values: Sequence[float], quantities: Quantities) -> str:
     """The other sizes that are as large in every case: it may as well be one of them."""
-    others = [_bare(w) for w, of in quantities if list(of) == list(values) and w != word]
-    others = [w for w in others if not w.startswith("the result")]
+    others = [
+        _bare(w) for w, of in quantities
+        if list(of) == list(values) and w != word and "result" not in w
+        and _form(w) == _form(word)
+    ]  # fmt: skip
     if not others:
         return ""
     return f", as large as {', '.join(others[:3])}{', ...' if len(others) > 3 else ''} here"
+
+
+def _pairs(quantities: Quantities) -> list[tuple[tuple[str, list[float]], ...]]:
+    """Two of them, first those of one kind: sqrt(D) / sqrt(T), not D / sqrt(T D)."""
+    forms = {word: _form(word) for word, _ in quantities}
+    pairs = itertools.permutations(quantities, 2)
+    return sorted(pairs, key=lambda pair: forms[pair[0][0]] != forms[pair[1][0]])
+
+
+def _form(word: str) -> str:
+    """What kind of expression it is: sqrt(a size), a size - 1, ..."""
+    return re.sub(r"[\w' ]+\.?shape\[\d+\]", "n", _bare(word))
 
 
 def _equal(a: Sequence[float], b: Sequence[float]) -> bool:
