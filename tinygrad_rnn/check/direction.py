@@ -72,6 +72,7 @@ def _together(trial: Trial, report: Report, rng: np.random.Generator) -> None:
     for r in report.results:
         if bad[r.index]:
             r.fail("direction", bad[r.index])
+            r.seen = True
 
 
 def _judge(rounding: Rounding, r: Result, rng: np.random.Generator) -> None:
@@ -136,6 +137,7 @@ def _look_closer(
         _condemn(trial, r, j, search, true)
     elif split:
         r.fail("direction", split)
+        r.seen = True
     elif search.decided:
         r.verdict = "right"
 

@@ -32,6 +32,7 @@ class Result:
             check; of a large input only the entries that were looked at (the others are nan).
         worst: the index of the entry that is furthest off.
         reason: one sentence; `smallest` another: the smallest case that fails.
+        seen: whether the reason is what was done wrong, as it was observed: a tie is split wrongly.
         notes: what does not change the verdict but should be known.
     """
 
@@ -46,6 +47,7 @@ class Result:
     worst: tuple[int, ...] | None = None
     reason: str = ""
     smallest: str = ""
+    seen: bool = False
     notes: list[str] = field(default_factory=list)
 
     def fail(self, stage: str, reason: str) -> None:

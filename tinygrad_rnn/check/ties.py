@@ -138,9 +138,10 @@ def _shared(
     arriving = np.zeros(trial.v.size)
     arriving[k] = 1.0
     pulled = trial.pull(arriving)
-    own = {i: trial.setting.own(i) for i in steps}
-    shares = [float(pulled[i].flat[j] * own[i].flat[j] * steps[i].flat[j]) for i, j in group]
-    return Tie(k, tuple(group), tuple(shares), expected)
+    moved = {i: trial.setting.own(i) * u for i, u in steps.items()}
+    unit = max(float(np.max(np.abs(u))) for u in moved.values())  # equal entries move by 1
+    shares = [float(pulled[i].flat[j] * moved[i].flat[j]) / unit for i, j in group]
+    return Tie(k, tuple(group), tuple(shares), expected / unit)
 
 
 def _slope(trial: Trial, offset: Mapping[int, Array], e: Entry) -> Array:
