@@ -123,6 +123,8 @@ class Kinks:
         if not self._between(given, near, kink=True):
             if jumps(self.trial.setting, self.i, np.array([j])):
                 return self._enter(j, None) if self._between(given, near, kink=False) else False
+            if not self.beside.jumping[j]:
+                return False
             near += [self.trial.v * self._slope(w, axis) for w in self._around]
             if not self._between(given, near, kink=True):
                 return False
