@@ -52,6 +52,7 @@ class Kinks:
         self.trial, self.i = trial, i
         self.shape = trial.gradients[i].shape
         self.found: dict[int, float | None] = {}
+        self._asked: dict[int, bool] = {}
         setting = trial.setting
         exact = trial.oracle.slope is complex_step
         self.blur = 1e-2 if setting.single else 1e-5 if exact else 1e-4  # of slopes beside
@@ -113,6 +114,11 @@ class Kinks:
     # ------------------------------------------------------------ one by one
     def excuse(self, j: int) -> bool:
         """Whether entry j is on a kink or a jump, and its gradient lies between those beside."""
+        if j not in self._asked:
+            self._asked[j] = self._legal(j)
+        return self._asked[j]
+
+    def _legal(self, j: int) -> bool:
         own = float(self.trial.setting.own(self.i).flat[j])
         given = own * float(self.trial.gradients[self.i].flat[j])
         axis = one(self.shape, j)
@@ -123,8 +129,6 @@ class Kinks:
         if not self._between(given, near, kink=True):
             if jumps(self.trial.setting, self.i, np.array([j])):
                 return self._enter(j, None) if self._between(given, near, kink=False) else False
-            if not self.beside.jumping[j]:
-                return False
             near += [self.trial.v * self._slope(w, axis) for w in self._around]
             if not self._between(given, near, kink=True):
                 return False
