@@ -37,7 +37,7 @@ def _(g, x, y):
 
 
 smaller = Function(
-    "minimum of two that tie", np.minimum, lambda g, x, y: of_maximum(g, y, x)[::-1], tied_pair
+    "minimum of two that tie", np.minimum, lambda g, x, y: of_maximum(g, y, x), tied_pair
 )
 
 
