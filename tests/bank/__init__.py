@@ -32,6 +32,7 @@ PARTS = (
     "recurrent",
     "gated",
     "sequences",
+    "kinks",
 )
 
 

@@ -106,3 +106,12 @@ def test_operands_on_a_kink_are_no_mistake():
 def test_refused(call, error, said):
     with pytest.raises(error, match=said):
         call()
+
+
+def test_the_place_of_the_call_is_the_users_line():
+    """No line of the function's own called the primitive: the library's was named."""
+    cube = tg.primitive(lambda x: x**3, name="cube").gradients(lambda g, out, x: g * x)
+    for report in (check_rule(cube, 0, [2.0]), tg.gradcheck(cube, [2.0])):
+        (found,) = report.located
+        assert found.place.own.file == __file__ == found.place.near.file
+        assert "check_rule(cube, 0, [2.0])" in found.place.own.text

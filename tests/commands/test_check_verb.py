@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+import tinygrad_rnn as tg
 from tinygrad_rnn.cli import main
 
 FILE = """
@@ -205,6 +206,27 @@ def test_json(capsys, file):
     assert why["word"] == "certain" and "2" in why["sentence"]
     code, out, _ = check(capsys, file, "right", "--json")
     assert code == 0 and json.loads(out)["verdict"] == "right"
+
+
+SCHEMA = [
+    "function", "verdict", "stage", "order", "seed", "truth", "inputs", "results", "problems",
+    "notes", "diagnosis", "places", "error",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ["nothing_of_that_name", "Told"])
+def test_an_error_with_json_is_json(capsys, file, name):
+    """It was a line of plain text, on which a program that reads the report would break."""
+    code, out, err = check(capsys, file, name, "--json")
+    found = json.loads(out)
+    assert code == 2 and not err and list(found) == SCHEMA
+    assert found["verdict"] == "not compared" and name in found["error"]
+
+
+def test_the_report_and_the_command_line_have_one_schema(capsys, file):
+    for name in ("right", "cut", "wrong_pair"):
+        assert list(json.loads(check(capsys, file, name, "--json")[1])) == SCHEMA
+    assert list(json.loads(tg.gradcheck(tg.tanh, 0.5).json())) == SCHEMA
 
 
 def test_the_same_seed_gives_the_same_inputs(capsys, file):

@@ -139,3 +139,11 @@ def test_without_hypothesis_the_message_says_what_to_install(monkeypatch):
     with pytest.raises(ImportError, match="pip install hypothesis"):
         testing.battery(tg.tanh)
     testing.run_battery(tg.tanh, X)  # this one needs NumPy only
+
+
+def test_a_factor_in_a_tiny_gradient_is_found():
+    """The tolerance was relative to 1 + the gradient: at 1e-10 a factor of 2 passed."""
+    tiny = tg.primitive(lambda x: 1e-12 * np.tanh(x), name="tiny")
+    tiny.gradients(lambda g, out, x: 2e-12 * g * (1 - tg.tanh(x) ** 2))
+    with pytest.raises(AssertionError, match="gradient of operand 0"):
+        run_battery(tiny, [0.5, -1.0])

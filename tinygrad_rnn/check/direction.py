@@ -17,20 +17,24 @@ import math
 import numpy as np
 
 from ..arraylike import Array
+from .chain_rule import by_chain_rule
 from .compare import compare, digits, on, one, scales
 from .exact import exact
+from .kinks import NAMED, Kinks
 from .oracle import RICHARDSON, Trial, richardson
 from .report import Report, Result
 from .rounding import Rounding
 from .search import Search
 from .setting import subscript
+from .subject import Pair
+from .ties import ties, torn
 
 MANY = 2000  # above so many entries of an input the report shows the worst one, not all
 TRIED = 10  # outputs that are tried for the smallest failing case
 
 ORACLE = "the complex step is wrong here, f is not complex-safe: Richardson differences decided"
 UNSEEN = (
-    "not decided: the differences that stand in for the complex step see too few digits here."
+    "cannot tell: the differences that stand in for the complex step see too few digits here."
     " Choose other inputs, or write f with operations that take complex numbers"
 )
 
@@ -40,8 +44,35 @@ def direction(trial: Trial, report: Report, rng: np.random.Generator) -> None:
     rounding = Rounding(trial)
     for r in report.results:
         r.yours = trial.gradients[r.index]
-        _name_held(trial, r)
-        _judge(rounding, r, rng)
+        _on_jumps(trial, r)
+        if r.stage is None:
+            _judge(rounding, r, rng)
+    if len(report.results) > 1 and report:
+        _together(trial, report, rng)
+
+
+def _together(trial: Trial, report: Report, rng: np.random.Generator) -> None:
+    """All inputs at once: each alone is right, but a tie between two may be counted twice."""
+    steps = {
+        r.index: rng.standard_normal(r.shape) * trial.setting.own(r.index)
+        * trial.setting.free(r.index)
+        for r in report.results
+    }  # fmt: skip
+    slope = trial.oracle.slope(trial.setting, steps)
+    true = trial.v * slope.values
+    mine = np.concatenate([(trial.gradients[i] * u).ravel() for i, u in steps.items()])
+    size = float(np.sum(np.abs(true)) + np.sum(np.abs(mine)))
+    off = abs(float(np.sum(true) - np.sum(mine)))
+    if off <= max(trial.oracle.direction * size, trial.blur(slope)):
+        return
+    found = ties(trial, {})
+    bad = {r.index: torn(trial, found, r.index) for r in report.results}
+    if not any(bad.values()) or by_chain_rule(trial, None):
+        return
+    for r in report.results:
+        if bad[r.index]:
+            r.fail("direction", bad[r.index])
+            r.seen = True
 
 
 def _judge(rounding: Rounding, r: Result, rng: np.random.Generator) -> None:
@@ -61,13 +92,23 @@ def _judge(rounding: Rounding, r: Result, rng: np.random.Generator) -> None:
         r.verdict = "right"
 
 
-def _name_held(trial: Trial, r: Result) -> None:
-    held = np.argwhere(~trial.setting.free(r.index))
-    if len(held):
-        first = r.name + subscript(held[0])
-        what = f"{len(held)} entries ({first}, ...) are" if len(held) > 1 else f"{first} is"
-        f = trial.setting.subject.name
-        r.notes.append(f"{what} left out: {f} jumps there, and has no derivative")
+def _on_jumps(trial: Trial, r: Result) -> None:
+    """Where f jumps, the gradient of a pair must be one of those beside; others are left out."""
+    held = np.flatnonzero(~trial.setting.free(r.index))
+    if not held.size:
+        return
+    kinks, f = Kinks(trial, r.index), trial.setting.subject
+    if isinstance(f, Pair) and held.size <= NAMED:
+        for j in held:
+            if outside := kinks.outside(int(j)):
+                r.worst = tuple(int(n) for n in np.unravel_index(j, r.shape))
+                r.fail("direction", outside)
+                return
+        r.notes += kinks.conventions(r.name, set())
+        return
+    first = r.name + subscript(np.unravel_index(held[0], r.shape))
+    what = f"{held.size} entries ({first}, ...) are" if held.size > 1 else f"{first} is"
+    r.notes.append(f"{what} left out: {f.name} jumps there, and has no derivative")
 
 
 # ---------------------------------------------------------------- after a failure
@@ -85,11 +126,18 @@ def _look_closer(
         r.notes.append(ORACLE)
         _judge(Rounding(trial._replace(oracle=RICHARDSON)), r, rng)
         return
-    r.notes += search.notes(r.name)
+    split = search.torn() if j is None else ""
+    legal = by_chain_rule(trial, search.kinks) if split or j is not None else ""
+    if legal:
+        r.verdict = "right"
+        r.notes.append(legal)
+        return
+    r.notes += [] if split else search.notes(r.name)
     if j is not None:
         _condemn(trial, r, j, search, true)
-    elif overcounted := search.kinks.overcounted_tie():
-        r.fail("direction", overcounted)
+    elif split:
+        r.fail("direction", split)
+        r.seen = True
     elif search.decided:
         r.verdict = "right"
 
@@ -113,7 +161,8 @@ def _condemn(trial: Trial, r: Result, j: int, search: Search, exactly: Array | N
     r.digits = digits(float(np.max(off[part])), float(largest))
     r.true = true.reshape(r.shape)
     r.worst = tuple(int(n) for n in np.unravel_index(j, r.shape))
-    r.fail("direction", grade(r.digits))
+    outside = search.kinks.outside(j) if r.digits < 4 else ""
+    r.fail("direction", outside or grade(r.digits))
     r.smallest = _smallest_case(trial, r, j)
 
 

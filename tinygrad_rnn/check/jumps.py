@@ -23,7 +23,7 @@ def hold_jumps(setting: Setting) -> bool:
         parts = [np.arange(held.size)]
         while parts and looks:
             part, looks = parts.pop(), looks - 1
-            if not _jumps(setting, i, part):
+            if not jumps(setting, i, part):
                 continue
             if part.size == 1:
                 held.flat[part] = True
@@ -34,7 +34,7 @@ def hold_jumps(setting: Setting) -> bool:
     return bool(setting.held)
 
 
-def _jumps(setting: Setting, i: int, part: Array) -> bool:
+def jumps(setting: Setting, i: int, part: Array) -> bool:
     """Whether y changes as much for a step a 64th as large: what is continuous changes less."""
     step = np.zeros(setting.inputs[i].shape)
     step.flat[part] = setting.nudge(i).flat[part]

@@ -1,31 +1,32 @@
 """When a difference is a kink, and no mistake: there every value between two slopes is right.
 
 At x = 0, relu has a derivative to the left and another to the right, and any value between them is
-a right answer (a subgradient). So is any split of a gradient between entries that tie for a max.
+a right answer (a subgradient). Where f jumps it has no derivative at all, and the values between
+those just beside stand in. Both are slopes *beside* x, never differences from x: a difference over
+a jump has no bound, and would let anything pass.
 
 First all entries at once: the gradient to the left, or to the right, or the mean of both. What that
 does not settle is looked at entry by entry.
+
+Read next: `ties.py`, entries that share a kink; `chain_rule.py`, kinks behind one another.
 """
 
 from __future__ import annotations
 
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
 from ..arraylike import Array
-from .compare import compare, on, scales
-from .oracle import Trial, one_sided
+from .compare import compare, on, one, scales
+from .jumps import jumps
+from .oracle import Trial, beside, complex_step
 from .setting import subscript
 
-
-class Kink(NamedTuple):
-    """The derivatives of every y_k to the right and to the left of an entry, and dL/dx as given."""
-
-    right: Array
-    left: Array
-    given: float
+PLACES = 12  # random places beside, where a kink that several entries share shows its other sides
+NAMED = 64  # entries whose value on the kink is looked at, to be named
+SAMPLED = 4  # of more than that
 
 
 class Beside(NamedTuple):
@@ -42,16 +43,21 @@ class Beside(NamedTuple):
 class Kinks:
     """The entries of input i that lie exactly on a kink, and whose gradient is a legal one.
 
-    Legal is all of sum_k [v_k left_k, v_k right_k]: every output may choose for itself.
+    Legal is all of sum_k [least v_k J_kj, most v_k J_kj] of the J beside: every output may choose
+    for itself. `found` keeps for such an entry its share: 0 the left derivative, 1 the right one;
+    None where f jumps.
     """
 
     def __init__(self, trial: Trial, i: int) -> None:
         self.trial, self.i = trial, i
         self.shape = trial.gradients[i].shape
-        self.found: dict[int, Kink] = {}
-        size = float(np.sum(np.abs(trial.v * trial.setting.y)))
-        self.blur = 1e-2 if trial.setting.single else 1e-5  # of one-sided differences
-        self.noise = self.blur / 100 * size / trial.setting.scale(i)
+        self.found: dict[int, float | None] = {}
+        self._asked: dict[int, bool] = {}
+        setting = trial.setting
+        exact = trial.oracle.slope is complex_step
+        self.blur = 1e-2 if setting.single else 1e-5 if exact else 1e-4  # of slopes beside
+        size = float(np.sum(np.abs(trial.v * setting.y)))
+        self.noise = size * (1e-3 if setting.single else 1e-13 if exact else 1e-8)
 
     # ------------------------------------------------------------ all at once
     @cached_property
@@ -85,6 +91,11 @@ class Kinks:
         agreed = bool(same) and all(self._right_at(t, jumping) for t in (a, b))
         return Beside(jumping, agreed, sides)
 
+    def right_beside(self) -> bool:
+        """Whether the gradient under test is right to the right and to the left, where it jumps."""
+        sides = [self._gradient_at(np.full(self.beside.jumping.size, s)) for s in (1.0, -1.0)]
+        return all(t is not None and self._right_at(t, self.beside.jumping) for t in sides)
+
     def _gradient_at(self, sides: Array) -> Trial | None:
         """The trial with every entry of input i moved a little to its side."""
         setting = self.trial.setting
@@ -102,88 +113,108 @@ class Kinks:
 
     # ------------------------------------------------------------ one by one
     def excuse(self, j: int) -> bool:
-        """Whether entry j is on a kink and its gradient lies between its one-sided derivatives."""
-        given = float(self.trial.gradients[self.i].flat[j])
-        right, left = self._one_sided(j)
-        a, b = self.trial.v * right, self.trial.v * left
-        low, high = float(np.sum(np.minimum(a, b))), float(np.sum(np.maximum(a, b)))
-        room = self.blur * float(np.sum(np.maximum(np.abs(a), np.abs(b)))) + self.noise
-        if high - low > 10 * room and low - room <= given <= high + room:
-            self.found[j] = Kink(right, left, given)
-            return True
-        return False
+        """Whether entry j is on a kink or a jump, and its gradient lies between those beside."""
+        if j not in self._asked:
+            self._asked[j] = self._legal(j)
+        return self._asked[j]
 
-    def convention(self, name: str) -> str:
-        """Which of the legal values were used, in words; empty if nothing is on a kink."""
-        used = set()
-        for kink in self.found.values():
-            left, right = float(self.trial.v @ kink.left), float(self.trial.v @ kink.right)
-            share = (kink.given - left) / (right - left) if right != left else 0.25
-            near = [word for at, word in _CONVENTIONS.items() if abs(share - at) < 1e-3]
-            used.add(near[0] if near else "a value between")
-        entries = set(self.found)
-        if "beside" in vars(self) and self.beside.agreed:
-            entries.update(np.flatnonzero(self.beside.jumping).tolist())
-            sides = self.beside.sides[self.beside.jumping]
-            used.update(_CONVENTIONS[(1 + side) / 2] for side in np.unique(sides))
-        if not entries:
+    def _legal(self, j: int) -> bool:
+        own = float(self.trial.setting.own(self.i).flat[j])
+        given = own * float(self.trial.gradients[self.i].flat[j])
+        axis = one(self.shape, j)
+        near = [self.trial.v * self._slope(axis * side, axis) for side in (1, -1)]
+        right, left = (float(np.sum(terms)) for terms in near)
+        if not np.isfinite(right + left):
+            return False
+        if not self._between(given, near, kink=True):
+            if jumps(self.trial.setting, self.i, np.array([j])):
+                return self._enter(j, None) if self._between(given, near, kink=False) else False
+            near += [self.trial.v * self._slope(w, axis) for w in self._around]
+            if not self._between(given, near, kink=True):
+                return False
+        return self._enter(j, (given - left) / (right - left) if right != left else np.nan)
+
+    def outside(self, j: int) -> str:
+        """What is wrong with entry j, if it is on a kink or a jump; empty if it is on none."""
+        if self.excuse(j):
             return ""
-        first = name + subscript(np.unravel_index(min(entries), self.shape))
-        n = len(entries)
-        what = f"{n} entries ({first}, ...) lie" if n > 1 else f"{first} lies"
+        axis = one(self.shape, j)
+        near = [self.trial.v * self._slope(axis * side, axis) for side in (-1, 1)]
+        jump = jumps(self.trial.setting, self.i, np.array([j]))
+        own = float(self.trial.setting.own(self.i).flat[j])
+        left, right = (float(np.sum(terms)) / own for terms in near)
+        room = 10 * self.blur * max(abs(left), abs(right)) + 10 * self.noise / own
+        if not (jump or abs(left - right) > room):
+            return ""
+        place = self.trial.setting.names[self.i] + subscript(np.unravel_index(j, self.shape))
+        what = "where the function jumps" if jump else "on a kink"
+        given = float(self.trial.gradients[self.i].flat[j])
         return (
-            f"{what} exactly on a kink, where any value between the derivatives to the left and to"
-            f" the right is right; used here: {' or '.join(sorted(used))}"
+            f"{place} lies {what}: the derivatives of <g, y> just beside are {left:.4g} and"
+            f" {right:.4g}, and {given:.4g} is not between them"
         )
 
-    def overcounted_tie(self) -> str:
-        """What is wrong with the shares of tied entries; empty if they add up.
+    def _between(self, given: float, near: list[Array], *, kink: bool) -> bool:
+        """Whether the given lies between; with `kink`, only where the slopes are not all one."""
+        low, high = np.sum(np.min(near, axis=0)), np.sum(np.max(near, axis=0))
+        room = self.blur * float(np.sum(np.max(np.abs(near), axis=0))) + self.noise
+        apart = not kink or high - low > 10 * room
+        return bool(apart and low - room <= given <= high + room)
 
-        Where n equal entries tie for a maximum, each alone has the one-sided derivatives 0 and d,
-        and all together have the derivative d: the shares are free, but their sum is d.
-        """
-        if not self.found:
-            return ""
-        entries = np.array(list(self.found))
-        right = np.array([kink.right for kink in self.found.values()])
-        left = np.array([kink.left for kink in self.found.values()])
-        x = self.trial.setting.inputs[self.i].flat[entries]
-        for k in range(self.trial.v.size):
-            on = np.abs(right[:, k] - left[:, k]) > 1e-4 * np.abs(right[:, k] + left[:, k])
-            for value in np.unique(x[on]):
-                group = np.flatnonzero(on & (x == value))
-                total = self._tie(k, entries[group], right[group, k], left[group, k])
-                if total is not None:
-                    shares = self._shares(k, entries[group])
-                    if abs(shares - total) > 1e-4 * abs(total):
-                        return (
-                            f"{len(group)} entries tie for {self.trial.setting.entry(k)}: their"
-                            f" gradients may be split in any way, but must add up to {total:.4g},"
-                            f" and they add up to {shares:.4g}"
-                        )
-        return ""
+    def _enter(self, j: int, share: float | None) -> bool:
+        self.found[j] = share
+        return True
 
-    def _tie(self, k: int, entries: Array, right: Array, left: Array) -> float | None:
-        """The derivative of y_k when the entries move together, if they are a tie."""
-        jump = right - left
-        room = 1e-4 * abs(float(jump[0]))
-        if len(entries) < 2 or np.max(np.abs(jump - jump[0])) > room:
-            return None
-        a, b = self._one_sided(entries)
-        together = float(np.sum(left if jump[0] > 0 else right)) + abs(float(jump[0]))
-        smooth = abs(a[k] - b[k]) <= room and abs(a[k] - together) <= room
-        return float(a[k]) if smooth else None
+    def _slope(self, offset: Array, steps: Array) -> Array:
+        return beside(self.trial, {self.i: offset}, {self.i: steps})
 
-    def _shares(self, k: int, entries: Array) -> float:
-        """The sum of dy_k / dx over the entries, by the backward under test."""
-        arriving = np.zeros(self.trial.v.size)
-        arriving[k] = 1.0
-        return float(np.sum(self.trial.pull(arriving)[self.i].flat[entries]))
+    @cached_property
+    def _around(self) -> list[Array]:
+        rng = np.random.default_rng(1)
+        return [rng.uniform(-1, 1, self.shape) for _ in range(PLACES)]
 
-    def _one_sided(self, entries: Any) -> tuple[Array, Array]:
-        u = np.zeros(self.shape)
-        u.flat[entries] = 1.0
-        return one_sided(self.trial.setting, {self.i: u})
+    # ------------------------------------------------------------ in words
+    def entries(self) -> Array:
+        """All that lie on a kink or on a jump and were found legal."""
+        if "beside" in vars(self) and self.beside.agreed:
+            return np.union1d(list(self.found), np.flatnonzero(self.beside.jumping)).astype(int)
+        return np.array(sorted(self.found), dtype=int)
+
+    def conventions(self, name: str, tied: set[int]) -> list[str]:
+        """Which of the legal values were used, in words; `tied` entries are left out."""
+        entries = [int(j) for j in self.entries() if j not in tied]
+        looked = entries if len(entries) <= NAMED else entries[:SAMPLED]
+        for j in looked:
+            if j not in self.found:
+                self.excuse(j)
+        on_jump = [j for j in entries if j in self.found and self.found[j] is None]
+        entries = [j for j in entries if j not in on_jump]
+        used = {_word(share) for j in entries if (share := self.found.get(j)) is not None}
+        if len(entries) > NAMED and "beside" in vars(self) and not tied:
+            rest = np.unique(self.beside.sides[entries])
+            used |= {_word((1 + side) / 2) for side in rest} if self.beside.agreed else set()
+        said = []
+        if on_jump:
+            one_ = f"{self._few(name, on_jump)} exactly where {self.trial.setting.subject.name}"
+            said.append(f"{one_} jumps, and has no derivative; used here: one just beside")
+        if entries:
+            said.append(
+                f"{self._few(name, entries)} exactly on a kink, where any value between the"
+                " derivatives to the left and to the right is right; used here:"
+                f" {' or '.join(sorted(used))}"
+            )
+        return said
+
+    def _few(self, name: str, entries: list[int]) -> str:
+        first = name + subscript(np.unravel_index(min(entries), self.shape))
+        n = len(entries)
+        return f"{n} entries ({first}, ...) lie" if n > 1 else f"{first} lies"
+
+
+def _word(share: float) -> str:
+    """Which value between the left derivative and the right one was used."""
+    near = [word for at, word in _CONVENTIONS.items() if abs(share - at) < 1e-3]
+    return near[0] if near else "a value between"
 
 
 _CONVENTIONS = {0.0: "the left one", 1.0: "the right one", 0.5: "the middle"}

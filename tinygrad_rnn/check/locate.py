@@ -65,6 +65,16 @@ class Finding:
         times = "" if self.of == 1 else f" ({self.calls} of {self.of} calls)"
         return f"{self.op}, argument {self.argument}{where}{times}\n  {self.reason}"
 
+    def data(self) -> dict[str, Any]:
+        """As plain data; `file` and `line` are the user's own."""
+        return {
+            "op": self.op,
+            "argument": self.argument,
+            "file": self.place.own.file if self.place else None,
+            "line": self.place.own.line if self.place else None,
+            "reason": self.reason,
+        }
+
 
 @dataclass
 class Located:

@@ -155,13 +155,32 @@ def _extrapolated(setting: Setting, steps: Steps, h: float) -> Slope:
     return Slope(row[0], np.where(np.isfinite(error), error, np.inf))
 
 
-def one_sided(setting: Setting, steps: Steps) -> tuple[Array, Array]:
-    """(right, left) derivatives of all of y along u, to 7 digits: on a kink they differ."""
-    h = (2.0**-9 if setting.single else 2.0**-23) * min(setting.scale(i) for i in steps)
-    with np.errstate(all="ignore"):
-        right = (setting.at(setting.moved(steps, h)) - setting.y) / h
-        left = (setting.y - setting.at(setting.moved(steps, -h))) / h
-    return right, left
+def beside(trial: Trial, offset: Steps, steps: Steps) -> Array:
+    """J u at x + offset * reach, in units of each entry's own size: on a kink the sides differ.
+
+    f at x itself is not asked: where it jumps, a difference from there is the size of the jump.
+
+    Args:
+        offset: which way to go from x, for each input, from -1 to 1.
+        steps: the direction u, in the same units.
+    """
+    setting = trial.setting
+    exact = trial.oracle.slope is complex_step and not setting.single
+    reach = 2.0**-30 if exact else 2.0**-12 if setting.single else 2.0**-18
+    own = {i: setting.own(i) for i in {*offset, *steps}}
+
+    def at(by: complex) -> Array:
+        """y at the place beside, moved along u."""
+        move = {i: reach * offset.get(i, 0.0) + by * steps.get(i, 0.0) for i in own}
+        return setting.at(setting.moved({i: own[i] * w for i, w in move.items()}, 1.0))
+
+    with warnings.catch_warnings(), np.errstate(all="ignore"):
+        warnings.simplefilter("ignore", np.exceptions.ComplexWarning)
+        if trial.oracle.slope is complex_step:
+            h = 1e-20 if setting.single else 1e-100
+            return np.asarray(at(1j * h).imag / h)
+        h = reach / 4  # within the side: the kink at x is not reached
+        return np.asarray((at(h) - at(-h)) / (2 * h))
 
 
 # ---------------------------------------------------------------- which one

@@ -21,7 +21,8 @@ from ..tensor import Tensor
 
 PACKAGE = str(Path(__file__).parents[1])
 LIBRARY = sysconfig.get_path("stdlib")
-CORE = {"tensor.py", "arraylike.py", "ops.py", "graph.py", "modes.py", "functional.py"}
+CORE = {"tensor.py", "arraylike.py", "ops.py", "graph.py", "modes.py", "functional.py", "cli.py"}
+ROOMS = ("check", "commands", "testing")  # they call what the user gave them
 
 
 class Place(NamedTuple):
@@ -59,49 +60,54 @@ class Call(NamedTuple):
 
 
 def watched(f: Callable[[], Any]) -> tuple[Any, dict[Tensor, Call]]:
-    """(f(), where each Tensor that f recorded was made)."""
-    places: dict[Tensor, Call] = {}
-    bottom = sys._getframe()
+    """(f(), where each Tensor that f recorded was made).
+
+    Where f is an operation itself, that is where the check was called. It is left out where the
+    command line called it: no line of the user's did.
+    """
+    places: dict[Tensor, Call | None] = {}
     before = sys.getprofile()
 
     def note(frame: FrameType, event: str, value: Any) -> None:
         made = event == "return" and isinstance(value, Tensor) and value.node is not None
         if made and value not in places:
-            places[value] = _call(frame, bottom)
+            places[value] = _call(frame)
 
     sys.setprofile(note)
     try:
         result = f()
     finally:
         sys.setprofile(before)
-    return result, places
+    return result, {made: place for made, place in places.items() if place is not None}
 
 
-def _call(frame: FrameType, bottom: FrameType) -> Call:
+def _call(frame: FrameType) -> Call | None:
     """The lines that led to this return, from the innermost that is of interest outwards."""
-    near = own = None
-    last = frame
+    near = None
     step: FrameType | None = frame
-    while step is not None and step is not bottom:
+    while step is not None:
         file = step.f_code.co_filename
-        last = step if not _inside(file, "check") else last
-        if near is None and not _core(file) and not _library(file):
-            near = step
-        if near is not None and not file.startswith(PACKAGE) and not _library(file):
-            own = step
-            break
+        if not (_core(file) or _library(file) or _tool(file)):
+            near = near or step
+            if not file.startswith(PACKAGE):
+                return Call(_place(near), _place(step))
         step = step.f_back
-    near = near or last
-    return Call(_place(near), _place(own or near))
+    return None if near is None else Call(_place(near), _place(near))
 
 
 def _core(file: str) -> bool:
-    return file.startswith(PACKAGE) and (Path(file).name in CORE or _inside(file, "check"))
+    inside = any(_inside(file, room) for room in ROOMS)
+    return file.startswith(PACKAGE) and (Path(file).name in CORE or inside)
 
 
 def _library(file: str) -> bool:
     """Whether it is Python's own: a context manager that decorates a function stands between."""
     return file.startswith(LIBRARY) and "site-packages" not in file
+
+
+def _tool(file: str) -> bool:
+    """Whether it is a script such as `tinygrad-rnn` or `pytest`, no source of the user's."""
+    return not file.endswith(".py") and not file.startswith("<")
 
 
 def _inside(file: str, room: str) -> bool:

@@ -32,6 +32,7 @@ class Result:
             check; of a large input only the entries that were looked at (the others are nan).
         worst: the index of the entry that is furthest off.
         reason: one sentence; `smallest` another: the smallest case that fails.
+        seen: whether the reason is what was done wrong, as it was observed: a tie is split wrongly.
         notes: what does not change the verdict but should be known.
     """
 
@@ -46,6 +47,7 @@ class Result:
     worst: tuple[int, ...] | None = None
     reason: str = ""
     smallest: str = ""
+    seen: bool = False
     notes: list[str] = field(default_factory=list)
 
     def fail(self, stage: str, reason: str) -> None:
@@ -203,22 +205,37 @@ class Report:
         return [reason for reason in self.reasons() if reason not in left_out]
 
     # ------------------------------------------------------------ for programs
-    def json(self) -> str:
-        """The report as JSON text: verdicts, worst entries, reasons, the diagnosis."""
-        results = [_plain(r) for r in sorted(self.results, key=lambda r: math.prod(r.shape))]
-        found = {
+    @property
+    def verdict(self) -> str:
+        """ "right", "wrong", or "not compared": it could not be decided everywhere."""
+        return "right" if self else "not compared" if self.stage is None else "wrong"
+
+    def data(self, inputs: str = "", error: str | None = None) -> dict[str, Any]:
+        """The report in words, numbers and lists; a number that is not finite is None.
+
+        Args:
+            inputs, error: what the command line has to add: where the inputs came from, and why
+                there is no verdict.
+        """
+        return {
             "function": self.function,
-            "right": bool(self),
+            "verdict": self.verdict if error is None else "not compared",
             "stage": self.stage,
             "order": self.order,
-            "oracle": self.oracle,
             "seed": self.seed,
+            "truth": self.oracle,
+            "inputs": inputs,
+            "results": [_plain(r) for r in sorted(self.results, key=lambda r: math.prod(r.shape))],
             "problems": [sentence for _, sentence in self.problems],
-            "notes": self.notes,
+            "notes": list(self.notes),
             "diagnosis": None if self.diagnosis is None else self.diagnosis.json(),
-            "results": results,
+            "places": [finding.data() for finding in self.located],
+            "error": error,
         }
-        return json.dumps(found, indent=2)
+
+    def json(self) -> str:
+        """`data()` as JSON text: what `tinygrad-rnn check --json` prints."""
+        return json.dumps(self.data(), indent=2)
 
     # ------------------------------------------------------------ as a picture
     def draw(self, **options: Any) -> Any:
@@ -237,22 +254,20 @@ class Report:
 
 def _plain(r: Result) -> dict[str, Any]:
     """A result as plain data."""
-    values = [
-        None if v is None or not math.isfinite(v) else v for v in r.worst_values or [None] * 3
-    ]
+    worst: dict[str, Any] | None = None
+    if r.worst is not None:
+        values = [v if math.isfinite(v) else None for v in r.worst_values or [math.nan] * 3]
+        worst = {"index": list(r.worst)} | dict(zip(("yours", "true", "ratio"), values))
     return {
         "name": r.name,
         "shape": list(r.shape),
         "verdict": r.verdict,
         "stage": r.stage,
         "digits": r.digits,
-        "worst": None if r.worst is None else list(r.worst),
-        "yours": values[0],
-        "true": values[1],
-        "ratio": values[2],
+        "worst": worst,
         "reason": r.reason,
         "smallest": r.smallest,
-        "notes": r.notes,
+        "notes": list(r.notes),
     }
 
 

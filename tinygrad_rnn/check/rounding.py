@@ -4,8 +4,9 @@ The slope of sigmoid at 20 is 2.1e-9, of which `out * (1 - out)` has 8 digits; a
 and the formula gives 0. No formula in `out` does better, so neither is a mistake. But a 0 that is
 always 0 is one. Two questions tell them apart:
 
-- does the difference change when the same formula computes with more digits, or close by?
-- where it is too small for that, is the backward right at other inputs, where nothing is lost?
+- does the difference go away when the same formula computes with more digits?
+- where it only changes, there or close by, or is too small to show: is the backward right at other
+  inputs, where nothing is lost? Noise alone excuses nothing: a factor of 2 hides in it as well.
 
 Read next: `kinks.py`.
 """
@@ -25,6 +26,7 @@ from .setting import EPS
 CREDIT = 1000  # rounding errors that a backward may pile up, in units of the last place
 TINY = 1e-100  # numbers so small have products that underflow
 NEAR = 64 * EPS  # how far away rounding is drawn anew, relative to an entry
+GONE = 1e-2  # what is left of a difference with more digits, relative to the gradient
 LOOSE = 1e-8  # a formula that is right to so many digits elsewhere is right
 INWARD, OUTWARD = (1, 2, 3, 5, 8), (1, 2, 4, 5, 6)  # powers of 4
 
@@ -36,11 +38,23 @@ class Rounding:
         self.trial = trial
         self._tried: dict[int, Rounding | None] = {}
 
-    def explains(self, i: int, u: Array) -> bool:
-        """Whether the difference along u changes with more digits, or close by.
+    def disproved(self, i: int, u: Array) -> bool:
+        """Whether the difference along u goes away with more digits: then it was rounding.
 
-        More digits: `longdouble`, 80 bits or more on most machines. Close by: a few units of the
-        last place away. If the truth jumps close by, that is a kink.
+        More digits: `longdouble`, 80 bits or more on most machines.
+        """
+        true, mine = _both_sides(self.trial, i, u)
+        if self._longer is None:
+            return False
+        better_true, better_mine = _both_sides(self._longer, i, u)
+        size = abs(better_true) + abs(better_mine)
+        left = abs(better_mine - better_true)
+        return bool(size > 0 and left <= GONE * size and left <= 0.1 * abs(mine - true))
+
+    def explains(self, i: int, u: Array) -> bool:
+        """Whether the difference along u changes with more digits, or close by: noise is in it.
+
+        Close by: a few units of the last place away. If the truth jumps close by, that is a kink.
         """
         true, mine = _both_sides(self.trial, i, u)
         off = abs(mine - true)
@@ -49,9 +63,18 @@ class Rounding:
             change = abs((better_mine - better_true) - (mine - true))
             if np.isfinite(change) and change > 0.5 * off:
                 return True
-        near = np.array([(true, mine), *(_both_sides(t, i, u) for t in self._near)])
+        near = self._close_by(i, u)
         jumps = np.ptp(near[:, 0]) > 1e-6 * (abs(true) + abs(mine))
         return not jumps and off <= 2 * float(np.ptp(near[:, 1] - near[:, 0]))
+
+    def vanishes(self, i: int, u: Array) -> bool:
+        """Whether both sides are rounding and nothing else, as of x / x, whose gradient is 0."""
+        near = self._close_by(i, u)
+        return bool(np.all(np.abs(near[0]) <= 2 * np.ptp(near, axis=0)))
+
+    def _close_by(self, i: int, u: Array) -> Array:
+        """(truth, mine) along u, here and close by."""
+        return np.array([_both_sides(t, i, u) for t in (self.trial, *self._near)])
 
     def covers(self, i: int, u: Array, found: Comparison) -> bool:
         """Whether rounding could make this difference: a bound on what it may do, not did.

@@ -9,6 +9,8 @@ Read next: `rounding.py`, `kinks.py`.
 
 from __future__ import annotations
 
+from functools import cached_property
+
 import numpy as np
 
 from ..arraylike import Array
@@ -16,6 +18,7 @@ from .compare import compare, on, one
 from .kinks import Kinks
 from .oracle import Trial
 from .rounding import Rounding
+from .ties import Tie, conventions, ties, torn
 
 STEPS = 100  # parts that are halved before the search gives up
 KINKS = 500  # entries that are looked at one by one, whether they lie on a kink
@@ -25,11 +28,11 @@ ROUNDING = (
     " ill-conditioned): these inputs can show no more"
 )
 HIDDEN = (
-    "not decided: the difference from the truth is no more than rounding can make here, and no"
+    "cannot tell: the difference from the truth is no more than rounding can make here, and no"
     " other inputs show whether it is. Choose inputs where f is not saturated"
 )
 TOO_MANY = (
-    "not decided: too many entries lie on a kink, or differ by rounding, to look at each. Choose"
+    "cannot tell: too many entries lie on a kink, or differ by rounding, to look at each. Choose"
     " inputs without exact zeros and ties"
 )
 
@@ -50,19 +53,32 @@ class Search:
 
     def notes(self, name: str) -> list[str]:
         """What should be known of the entries that are not wrong."""
-        kinks = self.kinks.convention(name)
-        said = {kinks: kinks, ROUNDING: self.rounded, HIDDEN: self.hidden, TOO_MANY: self.exhausted}
-        return [note for note, true in said.items() if true]
+        mine = {j for tie in self.tied for i, j in tie.entries if i == self.i}
+        said = conventions(self.trial, self.tied, self.i) + self.kinks.conventions(name, mine)
+        more = {ROUNDING: self.rounded, HIDDEN: self.hidden, TOO_MANY: self.exhausted}
+        return said + [note for note, true in more.items() if true]
+
+    @cached_property
+    def tied(self) -> list[Tie]:
+        """The entries, of all inputs, that share a kink with some of this one."""
+        mine = self.kinks.entries()
+        return ties(self.trial, {self.i: mine}) if mine.size else []
+
+    def torn(self) -> str:
+        """What is wrong with how a tie is split; empty if it adds up."""
+        return torn(self.trial, self.tied, self.i)
 
     def wrong_entry(self, failed: list[Array]) -> int | None:
         """An entry that is wrong, given the directions that failed; None if there is none.
 
         None means that all are right: if `decided`.
         """
+        jumping, agreed, _ = self.kinks.beside
+        if agreed and all(np.all(jumping[np.flatnonzero(u)]) for u in failed):
+            return None
         parts = [np.flatnonzero(u) for u in failed if self._looks_wrong(u, whole=True)]
         if not parts:
             return None
-        jumping, agreed, _ = self.kinks.beside
         apart = [part[~jumping[part]] for part in parts if np.any(jumping[part])]
         j = self._among(
             [part for part in parts if not np.any(jumping[part])]
@@ -136,9 +152,12 @@ class Search:
             return True
         if part.size == 1 and self.kinks.excuse(int(part[0])):
             return False
-        right: bool | None = self.rounding.explains(self.i, u)
-        if not right and self.rounding.covers(self.i, u, found):
-            right = self.rounding.vouched(self.i, part)
+        rounding = self.rounding
+        right: bool | None = rounding.disproved(self.i, u)
+        if not right and (rounding.covers(self.i, u, found) or rounding.explains(self.i, u)):
+            right = rounding.vouched(self.i, part)
+            if right is None and rounding.vanishes(self.i, u):
+                right = True
             if right is None and part.size == 1:
                 self.hidden = True
                 return False

@@ -100,11 +100,16 @@ class Setting:
         """How large the entries of input i are; 1 for zeros."""
         return float(np.max(np.abs(self.inputs[i]), initial=0.0)) or 1.0
 
+    def own(self, i: int) -> Array:
+        """The size of each entry of input i; of a zero, that of the largest."""
+        size = np.abs(self.inputs[i])
+        return np.asarray(np.where(size == 0, self.scale(i), size))
+
     def nudge(self, i: int) -> Array:
         """A step of a billionth of each entry of input i; of equal entries no two the same."""
-        size = np.abs(self.inputs[i])
-        ramp = np.linspace(2.0, 1.0, size.size).reshape(size.shape)
-        return 2.0**-30 * np.where(size == 0, self.scale(i), size) * ramp
+        own = self.own(i)
+        ramp = np.linspace(2.0, 1.0, own.size).reshape(own.shape)
+        return np.asarray((2.0**-12 if self.single else 2.0**-30) * own * ramp)
 
     def free(self, i: int) -> Array:
         """Which entries of input i are compared, as a mask."""

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -62,10 +61,30 @@ def add_arguments(sub: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Check, print the report, give the exit code."""
+    try:
+        report, inputs = _checked(arguments)
+    except (OSError, ValueError, ArithmeticError, ImportError, MemoryError) as error:
+        if not arguments.json:
+            raise
+        print(json.dumps(_no_report(arguments).data(error=_one_line(error)), indent=2))
+        return 2
+    return _said(report, inputs, arguments.json)
+
+
+def _checked(arguments: argparse.Namespace) -> tuple[Report, str]:
     if arguments.target is not None:
-        return _run_file(arguments)
-    report = _of_model(arguments) if arguments.model is not None else _of_cell(arguments)
-    return _said(report, "", arguments.json)
+        return _of_file(arguments)
+    return (_of_model(arguments) if arguments.model is not None else _of_cell(arguments)), ""
+
+
+def _no_report(arguments: argparse.Namespace) -> Report:
+    """What there is to say of what could not be checked, in the form of a report."""
+    what = arguments.target or arguments.model or arguments.cell
+    return Report(str(what), [], "not asked", arguments.seed, arguments.order)
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split())
 
 
 def _of_cell(arguments: argparse.Namespace) -> Report:
@@ -88,7 +107,7 @@ def _of_model(arguments: argparse.Namespace) -> Report:
 
 
 # ---------------------------------------------------------------- the user's own
-def _run_file(arguments: argparse.Namespace) -> int:
+def _of_file(arguments: argparse.Namespace) -> tuple[Report, str]:
     path, _ = split_spec(arguments.target)
     what = checked(arguments.target, arguments.seed)
     if what.pair and arguments.order == 2:
@@ -114,7 +133,7 @@ def _run_file(arguments: argparse.Namespace) -> int:
     report, said = done[0] if done[-1][0] else done[-1]
     if len(done) > 1:
         said += f"; {len(done)} checks of other sizes, seeds and scales"
-    return _said(report, said, arguments.json)
+    return report, said
 
 
 def _deep(inputs: Inputs, what: Checked) -> list[tuple[Inputs, int, float]]:
@@ -129,64 +148,15 @@ def _scaled(values: list[Any], scale: float) -> list[Any]:
 
 # ---------------------------------------------------------------- what is printed
 def _said(report: Report, inputs: str, as_json: bool) -> int:
+    undecided = report.verdict == "not compared"
+    why = f"{report.function} could not be compared everywhere: the notes of the report say why"
     if as_json:
-        print(json.dumps(as_data(report, inputs), indent=2))
+        found = report.data(inputs.removeprefix("inputs: "), why if undecided else None)
+        print(json.dumps(found, indent=2))
     else:
         print(report)
         if inputs:
             print(f"  {inputs}")
-    if report:
-        return 0
-    if report.stage is not None:
-        return 1
-    raise ValueError(
-        f"{report.function} could not be compared everywhere: the notes of the report say why"
-    )
-
-
-def as_data(report: Report, inputs: str) -> dict[str, Any]:
-    """The report in words, numbers and lists, for JSON."""
-    verdict = "right" if report else "not compared" if report.stage is None else "wrong"
-    number: Callable[[float], float | None] = lambda x: x if np.isfinite(x) else None  # noqa: E731
-    results = []
-    for r in report.results:
-        worst = None
-        if r.worst is not None and r.worst_values is not None:
-            yours, true, ratio = map(number, r.worst_values)
-            worst = {"index": list(r.worst), "yours": yours, "true": true, "ratio": ratio}
-        results.append(
-            {
-                "name": r.name,
-                "shape": list(r.shape),
-                "verdict": r.verdict,
-                "stage": r.stage,
-                "digits": r.digits,
-                "worst": worst,
-                "reason": r.reason,
-                "smallest": r.smallest,
-                "notes": r.notes,
-            }
-        )
-    return {
-        "function": report.function,
-        "verdict": verdict,
-        "stage": report.stage,
-        "order": report.order,
-        "seed": report.seed,
-        "truth": report.oracle,
-        "inputs": inputs.removeprefix("inputs: "),
-        "results": results,
-        "problems": [sentence for _, sentence in report.problems],
-        "notes": report.notes,
-        "diagnosis": None if report.diagnosis is None else report.diagnosis.json(),
-        "places": [
-            {
-                "op": f.op,
-                "argument": f.argument,
-                "file": f.place.own.file if f.place else None,
-                "line": f.place.own.line if f.place else None,
-                "reason": f.reason,
-            }
-            for f in report.located
-        ],
-    }
+        if undecided:
+            raise ValueError(why)
+    return {"right": 0, "wrong": 1}.get(report.verdict, 2)

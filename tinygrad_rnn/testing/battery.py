@@ -109,11 +109,13 @@ def demand(condition: Any, what: str) -> None:
         raise AssertionError(what)
 
 
-def close(actual: Any, expected: Any, rtol: float = 1e-9, what: str = "") -> None:
-    """Raise unless two arrays agree, relative to the largest entry of what is expected."""
+def close(
+    actual: Any, expected: Any, rtol: float = 1e-9, what: str = "", scale: float | None = None
+) -> None:
+    """Raise unless two arrays agree, relative to `scale`: 1 + the largest entry expected."""
     actual, expected = np.asarray(actual), np.asarray(expected)
     demand(actual.shape == expected.shape, f"{what}: shape {actual.shape}, not {expected.shape}")
-    scale = 1 + np.max(np.abs(expected), initial=0)
+    scale = 1 + np.max(np.abs(expected), initial=0) if scale is None else scale
     error = np.max(np.abs(actual - expected), initial=0)
     demand(error <= rtol * scale, f"{what}: off by {error}\n{actual}\n{expected}")
 
@@ -152,13 +154,22 @@ def check_forward_equals_numpy(case: Case) -> None:
 
 
 def check_gradient_equals_the_complex_step(case: Case) -> None:
-    """Along a random direction in each operand, for random cotangents."""
+    """Along a random direction in each operand, for random cotangents.
+
+    Relative to the terms themselves and to the rounding of the results, not to 1: a factor of 2 in
+    a gradient of 1e-9 is one.
+    """
     grads = gradients(case)
+    results = [y for y in listed(case.call(*case.operands)) if np.size(y)]
+    level = sum(float(np.max(np.abs(y))) for y in results) * 1e-4  # times 1e-9: 1e-13 of y
     for k, (x, grad) in enumerate(zip(case.operands, grads, strict=True)):
         direction = normal(x.shape, 10 + k)
         slopes = slope(case.call, case.operands, k, direction)
-        expected = sum(np.sum(normal(s.shape, seed) * s) for seed, s in enumerate(slopes))
-        close(np.sum(grad * direction), expected, what=f"gradient of operand {k}")
+        terms = [normal(s.shape, seed) * s for seed, s in enumerate(slopes)]
+        mine, true = grad * direction, sum(np.sum(t) for t in terms)
+        size = np.sum(np.abs(mine)) + sum(np.sum(np.abs(t)) for t in terms)
+        least = level / (np.max(np.abs(x), initial=0) or 1)
+        close(np.sum(mine), true, what=f"gradient of operand {k}", scale=float(size + least))
 
 
 def check_second_gradient_equals_the_complex_step_of_the_first(case: Case) -> None:

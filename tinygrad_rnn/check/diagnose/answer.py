@@ -40,6 +40,8 @@ def diagnose(setting: Setting, report: Report, cases: Cases | None = None) -> Di
 def _explained(setting: Setting, report: Report, cases: Cases | None) -> Diagnosis:
     if report.stage == "contract":
         return _of_contract(setting, report)
+    if all(r.seen for r in report.results if r.stage is not None) and not report.problems:
+        return Diagnosis(CERTAIN, _observed(report).sentence, "local rule")
     with np.errstate(all="ignore"):
         first = made_case(setting, [report.seed, 1])
         if first is None or not first.wrong:

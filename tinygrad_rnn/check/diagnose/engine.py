@@ -15,10 +15,11 @@ Read next: `answer.py`.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
+
+import numpy as np
 
 from .arriving import arriving, nonlinear
 from .case import Case
@@ -33,7 +34,9 @@ from .through_time import other_cuts, through_time
 from .whole import whole
 from .words import listed
 
-PATIENCE = 0.3  # seconds of work
+PATIENCE = 26_000  # lines that are walked over, in all cases together: about 0.3 s
+FIELD = 35  # walks that a look at every edge of a program takes as long as
+LARGE = 2000  # entries of a value that take as long as a line does
 TRIED = 12  # first mistakes of a pair
 STEPS = ("all", ("but start", 0), ("from start", 0), ("from end", 0), ("but end", 0))
 
@@ -45,7 +48,7 @@ class Engine:
         self.cases, self.linear = list(cases), linear
         self.first = self.cases[0]
         self.wrong = sorted(set().union(*(case.wrong for case in cases)))
-        self.until = time.process_time() + PATIENCE
+        self.spent = 0.0
         self.tested: set[tuple[Mistake, tuple[int, ...]]] = set()
         self._short: dict[int, Case | None] = {}
 
@@ -86,7 +89,11 @@ class Engine:
         return f"{h.sentence} (in the gradient of {listed(names)}{only})"
 
     def patient(self) -> bool:
-        return time.process_time() < self.until
+        """Whether to go on. Work is counted, not time: the answer is the same on any machine."""
+        return self.spent < PATIENCE
+
+    def _pay(self, cases: Iterable[Case], times: int = 1) -> None:
+        self.spent += times * sum(map(_lines, cases))
 
     def _of(self, among: Sequence[int]) -> list[Hypothesis]:
         """All single mistakes that explain these inputs."""
@@ -103,6 +110,7 @@ class Engine:
     def _held(self, hypotheses: Iterable[Hypothesis], among: Sequence[int]) -> list[Hypothesis]:
         found = []
         for hypothesis in hypotheses:
+            self._pay(self.cases[:1])
             held = holds(hypothesis, self.cases, among)
             if held is not None:
                 found.append(held)
@@ -117,6 +125,7 @@ class Engine:
             if not self.patient():
                 return
             shown = [i for i in among if i in case.wrong]
+            self._pay([case], FIELD)
             fitting = list(dict.fromkeys(Field(case, shown).mistakes()))
             hits = 0
             for hypothesis in self._confirmable(fitting, among):
@@ -147,6 +156,7 @@ class Engine:
                 if key in self.tested:
                     continue
                 self.tested.add(key)
+                self._pay(self.cases[:1])
                 hypothesis = self._hypothesis(made)
                 if hypothesis is not None and holds(hypothesis, self.cases, among):
                     yield hypothesis
@@ -193,6 +203,7 @@ class Engine:
             changes = one.changes(field.program)
             if not self.patient() or found or changes is None:
                 break
+            self._pay([case], FIELD)
             for other in dict.fromkeys(field.mistakes(changes)):
                 if other.what != 1:
                     held = holds(self._pair(one, other), self.cases, among)
@@ -210,6 +221,7 @@ class Engine:
                 for i, _ in line.live:
                     mistake = Mistake("edge weight", role, i, "weight", weight)
                     if self.patient() and _top(program, (line.number, i)) == (line.number, i):
+                        self._pay([case])
                         made = by_changes("edge weight", "", mistake.changes, case)
                         shares.append((share_explained(made, case), len(shares), mistake))
         return [mistake for _, _, mistake in sorted(shares, reverse=True)[:TRIED]]
@@ -234,6 +246,13 @@ class Engine:
             return mistake
         tops = frozenset(_top(program, edge) for edge in mistake.edges(program))
         return mistake.what, tops, mistake.steps
+
+
+def _lines(case: Case) -> float:
+    """How much work a walk over the case's forward is, in lines."""
+    if case.program is None:
+        return 10.0  # no walk: products with Jacobians
+    return sum(1 + np.size(line.value) / LARGE for line in case.program.backwards)
 
 
 def _about_all(h: Hypothesis) -> bool:

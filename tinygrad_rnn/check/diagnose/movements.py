@@ -17,7 +17,7 @@ import numpy as np
 from ...arraylike import Array
 from .program import Line, Program, fit
 from .slopes import Alternative
-from .words import edge_text, formula, name_of
+from .words import edge_text, formula, inside, name_of
 
 Rule = Callable[[Array], Array]
 
@@ -54,7 +54,8 @@ def _of_matmul(program: Program, line: Line, i: int) -> Iterator[Alternative]:
     yield Alternative("matmul: transposed", f"the gradient of {own} is transposed {where}", turned)
     yield Alternative(
         "matmul: reversed axes",
-        f"{other}.T reverses all axes, the batch too, where the last two are transposed, {where}",
+        f"{inside(other)}.T reverses all axes, the batch too, where the last two are transposed,"
+        f" {where}",
         (lambda g: g @ y.T) if i == 0 else (lambda g: x.T @ g),
     )
     yield Alternative(
@@ -66,7 +67,9 @@ def _of_matmul(program: Program, line: Line, i: int) -> Iterator[Alternative]:
         yield from _rows_of_matmul(x, own, where)
     if i == 0 and y.ndim == 2:
         yield Alternative(
-            "matmul: twice", f"multiplied by {right}.T twice {where}", lambda g: (g @ y.T) @ y.T
+            "matmul: twice",
+            f"multiplied by {inside(right)}.T twice {where}",
+            lambda g: (g @ y.T) @ y.T,
         )
 
 
@@ -266,11 +269,11 @@ def _of_clip(program: Program, line: Line, i: int) -> Iterator[Alternative]:
     yield Alternative(
         "clip: inverted", f"the mask of {text} is turned round", lambda g: g * (below | above)
     )
-    for key, inside in (("both", ~(below | above)), ("gradient", np.ones(x.shape, bool))):
+    for key, kept in (("both", ~(below | above)), ("gradient", np.ones(x.shape, bool))):
         yield Alternative(
             f"clip: {key} gradient",
             f"the gradient itself is clipped in {text}, which is not linear in g",
-            lambda g, inside=inside: np.clip(g, low, high) * inside,
+            lambda g, kept=kept: np.clip(g, low, high) * kept,
         )
 
 
@@ -518,7 +521,8 @@ def of_broadcasting(program: Program, line: Line, i: int, pull: Rule) -> Iterato
     lead = len(full) - len(shape)
     axes = [*range(lead), *(lead + k for k, n in enumerate(shape) if n == 1 != full[lead + k])]
     count = int(np.prod([full[k] for k in axes]))
-    over = f"over axis {', '.join(map(str, axes))}, where it was broadcast"
+    along = f"axis {', '.join(map(str, axes))}"
+    over = f"over {along}, where it was broadcast"
     if count < 2:
         return
     yield Alternative(
@@ -537,7 +541,7 @@ def of_broadcasting(program: Program, line: Line, i: int, pull: Rule) -> Iterato
             yield Alternative(
                 f"broadcast: axes {other}",
                 f"the gradient of {text} is summed over axis {', '.join(map(str, other))}, the"
-                f" wrong axes: it was broadcast {over[5:]}",
+                f" wrong axes: it was broadcast along {along}",
                 lambda g, other=other: _demand(
                     np.asarray(np.broadcast_to(pull(g), full).sum(axis=other)), shape
                 ),

@@ -15,7 +15,7 @@ import numpy as np
 
 from ...arraylike import Array
 from .program import Line, Program
-from .words import formula, name_of
+from .words import formula, inside, name_of
 
 Slope = Callable[[Array], Array]
 
@@ -227,23 +227,24 @@ def _of_quotient(program: Program, line: Line, i: int) -> Iterator[Alternative]:
             lambda g: g / np.sqrt(np.abs(b)),
         )
         return
-    d = f"d/d{bottom} = -{top} / {bottom}^2"
+    a_, b_ = inside(top), inside(bottom)
+    d = f"d/d{b_} = -{a_} / {b_}^2"
     for key, phrase, rule in (
         ("not squared", f"{bottom} is not squared {where}", lambda g: -g * a / b),
         ("numerator", f"the numerator {top} is forgotten {where}", lambda g: -g / b**2),
-        ("not divided", f"the division by {bottom}^2 is forgotten {where}", lambda g: -g * a),
+        ("not divided", f"the division by {b_}^2 is forgotten {where}", lambda g: -g * a),
         ("only 1/b", f"the numerator is forgotten and the square {where}", lambda g: -g / b),
         ("cubed", f"{bottom} is cubed, one power too many, {where}", lambda g: -g * a / b**3),
-        ("turned", f"turned over: {bottom} / {top} {where}", lambda g: -g * b / a),
+        ("turned", f"turned over: {b_} / {a_} {where}", lambda g: -g * b / a),
         ("times", f"multiplied by {bottom}, not divided, {where}", lambda g: -g * a * b),
-        ("own", f"as if it were the numerator, 1 / {bottom}, {where}", lambda g: g / b),
+        ("own", f"as if it were the numerator, 1 / {b_}, {where}", lambda g: g / b),
     ):
         yield Alternative(f"quotient: {key}", f"{phrase}: {d}", rule)
 
 
 def _of_power(program: Program, line: Line) -> Iterator[Alternative]:
     x, n = line.operands
-    base, k = (name_of(program, m, line.t) for m in line.args)
+    base, k = (inside(name_of(program, m, line.t)) for m in line.args)
     where = f"in the power {formula(program, line.number)}"
     right = f"the derivative of {base} ** {k} is {k} {base} ** ({k} - 1)"
     for key, phrase, rule in (
@@ -281,7 +282,7 @@ def _of_extremum(program: Program, line: Line, i: int) -> Iterator[Alternative]:
             lambda g: g * line.value,
         ),
     ):
-        yield Alternative(f"{op}: {key}", f"{phrase}, in relu {text}", rule)
+        yield Alternative(f"{op}: {key}", f"{phrase}, in {text}", rule)
 
 
 def _of_where(program: Program, line: Line, i: int) -> Iterator[Alternative]:

@@ -12,6 +12,7 @@ Read next: `arriving.py`.
 from __future__ import annotations
 
 import itertools
+import re
 from collections.abc import Iterator, Sequence
 
 import numpy as np
@@ -19,7 +20,7 @@ import numpy as np
 from ...arraylike import Array
 from .case import Case, same
 from .hypothesis import Gradients, Hypothesis
-from .words import listed, number
+from .words import inside, listed, number
 
 
 def whole(cases: Sequence[Case], among: Sequence[int]) -> Iterator[Hypothesis]:
@@ -100,36 +101,66 @@ def _times(r: float) -> str:
 def _of_sizes(cases: Sequence[Case], found: Sequence[float]) -> Iterator[str]:
     """Which size of the inputs, or quotient of two, the factor is."""
     quantities = _quantities(cases)
-    seen = set()
     for word, values in quantities:
-        if tuple(values) in seen:
-            continue
-        seen.add(tuple(values))
         if _equal(found, values):
+            what = "the scale" if word.startswith("sqrt") else "a mean over N,"
             yield (
-                f"{_listing(found, word, values)}: the division by N, a mean over N, is forgotten,"
-                " or it is multiplied by N once too often"
+                f"{_listing(found, word, values, quantities)}: the division by N, {what} is"
+                " forgotten, or it is multiplied by N once too often"
             )
             return
         if _equal(found, [1 / v for v in values]):
-            yield f"{_listing(found, word, values)}: divided by it once too often, as by a mean"
+            why = "" if word.startswith("sqrt") else ", as by a mean"
+            said = _listing(found, word, values, quantities)
+            yield f"{said}: divided by it once too often{why}"
             return
-    for (a, of_a), (b, of_b) in itertools.permutations(quantities, 2):
+    for (a, of_a), (b, of_b) in _pairs(quantities):
         if _equal(found, [x / y for x, y in zip(of_a, of_b, strict=True)]):
             at = ", ".join(f"{number(r)} times" for r in found)
             yield (
-                f"{_bare(a)} / {_bare(b)} times the true one ({at}): divided by {b} where it"
-                f" should be {a}"
+                f"{inside(_bare(a))} / {inside(_bare(b))} times the true one ({at}): divided by"
+                f" {b}{_equals(b, of_b, quantities)} where it should be"
+                f" {a}{_equals(a, of_a, quantities)}"
             )
             return
 
 
-def _listing(found: Sequence[float], word: str, values: Sequence[float]) -> str:
+Quantities = Sequence[tuple[str, list[float]]]
+
+
+def _listing(
+    found: Sequence[float], word: str, values: Sequence[float], quantities: Quantities
+) -> str:
     parts = []
     for r, n in zip(found, values, strict=True):
         size = "large" if abs(r) >= 1 else "small"
         parts.append(f"{number(max(abs(r), 1 / abs(r)))} times too {size} at N = {number(n)}")
-    return f"{', '.join(dict.fromkeys(parts))} (N = {word})"
+    same = _equals(word, values, quantities)
+    return f"{', '.join(dict.fromkeys(parts))} (N = {word}{same})"
+
+
+def _equals(word: str, values: Sequence[float], quantities: Quantities) -> str:
+    """The other sizes that are as large in every case: it may as well be one of them."""
+    others = [
+        _bare(w) for w, of in quantities
+        if list(of) == list(values) and w != word and "result" not in w
+        and _form(w) == _form(word)
+    ]  # fmt: skip
+    if not others:
+        return ""
+    return f", as large as {', '.join(others[:3])}{', ...' if len(others) > 3 else ''} here"
+
+
+def _pairs(quantities: Quantities) -> list[tuple[tuple[str, list[float]], ...]]:
+    """Two of them, first those of one kind: sqrt(D) / sqrt(T), not D / sqrt(T D)."""
+    forms = {word: _form(word) for word, _ in quantities}
+    pairs = itertools.permutations(quantities, 2)
+    return sorted(pairs, key=lambda pair: forms[pair[0][0]] != forms[pair[1][0]])
+
+
+def _form(word: str) -> str:
+    """What kind of expression it is: sqrt(a size), a size - 1, ..."""
+    return re.sub(r"[\w' ]+\.?shape\[\d+\]", "n", _bare(word))
 
 
 def _equal(a: Sequence[float], b: Sequence[float]) -> bool:

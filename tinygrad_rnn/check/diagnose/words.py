@@ -54,13 +54,13 @@ def _formula(program: Program, n: int, depth: int) -> str:
     if op == "divide" and (summed := _mean_of(program, line)) is not None:
         return f"mean({name_of(program, summed, line.t, depth - 1)})"
     if op in _INFIX and len(parts) == 2:
-        return f"{_inside(parts[0])} {_INFIX[op]} {_inside(parts[1])}"
+        return f"{inside(parts[0])} {_INFIX[op]} {inside(parts[1])}"
     if op == "negative":
-        return f"-{_inside(parts[0])}"
+        return f"-{inside(parts[0])}"
     if op == "transpose" and line.attrs.get("axes") is None:
-        return f"{_inside(parts[0])}.T"
+        return f"{inside(parts[0])}.T"
     if op == "getitem":
-        return f"{_inside(parts[0])}[{index_text(line.attrs['index'])}]"
+        return f"{inside(parts[0])}[{index_text(line.attrs['index'])}]"
     if op == "split":
         return f"part {line.attrs['start']}:{line.attrs['stop']} of {parts[0]}"
     if op == "assign":
@@ -78,9 +78,13 @@ def _mean_of(program: Program, line: Line) -> int | None:
     return total.args[0] if np.ndim(divisor) == 0 and divisor == count else None
 
 
-def _inside(text: str) -> str:
-    simple = " " not in text or (text.endswith((")", "]")) and "(" in text.partition(" ")[0])
-    return text if simple else f"({text})"
+def inside(text: str) -> str:
+    """The text as an operand: in brackets, if it is an operation itself."""
+    depth, operation = 0, text.startswith("-")
+    for letter in text:
+        depth += (letter in "([{") - (letter in ")]}")
+        operation = operation or (letter == " " and depth == 0)
+    return f"({text})" if operation else text
 
 
 def _constant(value: Any) -> str:
@@ -120,4 +124,4 @@ def number(x: float) -> str:
         if abs(x * n - round(x * n)) < 1e-9 * n and round(x * n):
             top = round(x * n)
             return str(top) if n == 1 else f"{top / n:g}" if n in (2, 4, 5, 8, 10) else f"{top}/{n}"
-    return f"{x:.6g}"
+    return f"{x:.6g}" if abs(x - 1) > 1e-4 else f"{x:.12g}"  # 1.0000001 is not 1
