@@ -17,6 +17,7 @@ from pathlib import Path
 from types import CodeType, FrameType
 from typing import Any, NamedTuple
 
+from ..modes import line_by_line
 from ..tensor import Tensor
 
 PACKAGE = str(Path(__file__).parents[1])
@@ -75,7 +76,8 @@ def watched(f: Callable[[], Any]) -> tuple[Any, dict[Tensor, Call]]:
 
     sys.setprofile(note)
     try:
-        result = f()
+        with line_by_line():
+            result = f()
     finally:
         sys.setprofile(before)
     return result, {made: place for made, place in places.items() if place is not None}

@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ...modes import Step, enable_grad
+from ...modes import Step, enable_grad, line_by_line
 from ...tensor import Tensor
 from ..setting import Setting
 from ..subject import Pair, TensorFunction, is_floating
@@ -60,7 +60,8 @@ def record(setting: Setting, inputs: Sequence[Any]) -> Recording:
             if isinstance(subject, Pair):
                 return _Recorder(setting.names).pair(subject, inputs)
             if isinstance(subject, TensorFunction):
-                xs, ys = subject.graph(inputs)
+                with line_by_line():
+                    xs, ys = subject.graph(inputs)
                 _name(xs, setting.names)
                 plain = [(n, x) for n, x in zip(setting.names, xs) if not isinstance(x, Tensor)]
                 return Recording([x if isinstance(x, Tensor) else None for x in xs], ys, {}, plain)
