@@ -97,20 +97,18 @@ def _floating(x: Any) -> Any:
 
 @primitive
 def sigmoid(x):
-    """1 / (1 + exp(-x)), without overflow, and to full relative accuracy down to x = -709.
-
-    (float32: -88). Further left it keeps that last, smallest value.
-    """
+    """exp(x) / (1 + exp(x)), without overflow, and to full relative accuracy on the left."""
     x = _floating(x)
-    least, one = _LEAST_AND_ONE.get(x.dtype.char, _LEAST_AND_ONE["d"])
-    return np.reciprocal(np.exp(-np.maximum(x, least)) + one)
+    most, one = _MOST_AND_ONE.get(x.dtype.char, _MOST_AND_ONE["d"])
+    e = np.exp(np.minimum(x, most))
+    return e / (e + one)
 
 
 sigmoid.gradients(lambda g, out, x: g * (out * (1 - out)))
 
-# exp(-least) fits into the dtype (as arrays: NumPy converts a Python number anew at every call)
-_LEAST_AND_ONE = {
-    c: (np.array(-n, c), np.array(1, c)) for c, n in {"e": 11, "f": 88, "F": 88, "d": 709}.items()
+# exp(most) fits into the dtype (as arrays: NumPy converts a Python number anew at every call)
+_MOST_AND_ONE = {
+    c: (np.array(n, c), np.array(1, c)) for c, n in {"e": 11, "f": 88, "F": 88, "d": 709}.items()
 }
 
 
