@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import gc
 import pickle
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -274,3 +275,140 @@ def test_a_walk_that_watches_goes_through_the_lines(rng):
     seed[-1] = np.inf
     with tg.detect_anomaly(), pytest.raises(FloatingPointError, match="the gradient of stack"):
         output.backward(seed)
+
+
+def test_a_rule_that_is_declared_anew_is_used(rng):
+    layer, x = layer_of("GRU", {}), tensor(rng, T, 2, 3)
+    outcome(layer, x)[0].backward()
+    right, x.grad = x.grad, None
+    rules = tg.sigmoid.rules
+    try:
+        tg.sigmoid.gradients(lambda g, out, x: g * out)
+        outcome(layer, x)[0].backward()
+        assert not np.allclose(x.grad, right)
+    finally:
+        tg.sigmoid.gradients(*rules)
+    x.grad = None
+    outcome(layer, x)[0].backward()
+    np.testing.assert_array_equal(x.grad, right)
+
+
+def test_a_step_of_ones_own_is_not_replayed(rng):
+    class Scaled(tg.nn.GRU):
+        def _step(self, x, state, weights):
+            (h,) = super()._step(x, state, weights)
+            return (h * self.scale,)
+
+    layer = Scaled(3, 4, rng=0)
+    layer.scale = tg.nn.Parameter(0.9)
+    loss, _ = outcome(layer, rng.standard_normal((T, 2, 3)))
+    assert not replayed_lines(loss)
+    loss.backward()
+    assert layer.scale.grad
+    plain = tg.nn.GRU(3, 4, rng=0)
+    plain._step = lambda x, state, weights: state
+    assert not replayed_lines(outcome(plain, rng.standard_normal((T, 2, 3)))[0])
+
+
+def test_lines_written_late_are_those_of_the_layer_as_it_was(rng):
+    layer, x = layer_of("RNN", {}), tensor(rng, T, 2, 3)
+    output, _ = layer(x)
+    layer.nonlinearity = "relu"
+    ops = {t.node.op.name for t in ancestors([output])}
+    assert "tanh" in ops and "relu" not in ops
+
+
+def test_a_weight_that_needs_a_gradient_only_after_the_forward_pass_gets_it(rng):
+    layer, x = layer_of("GRU", {}), rng.standard_normal((T, 2, 3))
+    layer.bias_hh_l0.requires_grad = False
+    loss, _ = outcome(layer, x)
+    layer.bias_hh_l0.requires_grad = True
+    loss.backward()
+    found = layer.bias_hh_l0.grad
+    layer.zero_grad()
+    outcome(layer, x)[0].backward()
+    np.testing.assert_allclose(found, layer.bias_hh_l0.grad, rtol=1e-12)
+
+
+def test_threads_that_ask_for_the_lines_at_once_see_the_same(rng):
+    for _ in range(20):
+        loss, _ = outcome(layer_of("LSTM", {}), tensor(rng, 40, 2, 3))
+        with ThreadPoolExecutor(4) as pool:
+            graphs = list(pool.map(lambda _: set(ancestors([loss])), range(4)))  # noqa: B023
+        assert all(graph == graphs[0] for graph in graphs)
+
+
+def test_a_layer_that_is_dropped_leaves_nothing_to_the_collector(rng):
+    x = rng.standard_normal((T, 2, 3))
+    outcome(layer_of("GRU", {}), x)[0].backward()
+    gc.collect()
+    gc.disable()
+    try:
+        layer = layer_of("GRU", {})
+        layer.output, _ = layer(x)  # held by the layer itself
+        layer.output.sum().backward()
+        del layer
+        assert gc.collect() == 0
+    finally:
+        gc.enable()
+
+
+def test_programs_do_not_pile_up(rng):
+    layer = layer_of("RNN", {})
+    for B in range(1, replay.MOST + 10):
+        layer.calls = B
+        layer(rng.standard_normal((T, B, 3)))
+    assert len(replay._programs) <= replay.MOST
+
+
+def test_outputs_and_the_last_state_have_nothing_in_common(rng):
+    output, h = layer_of("RNN", {})(tensor(rng, T, 2, 3))
+    last = h.data.copy()
+    output.data[:] = 0.0
+    np.testing.assert_array_equal(h.data, last)
+    with tg.no_grad():
+        output *= 2.0
+    h.sum().backward()
+    with pytest.raises(RuntimeError, match=r"result of stack .* was changed in place"):
+        output.sum().backward()
+
+
+@pytest.mark.parametrize("name", ["weight_hh_l0", "bias_hh_l0", "weight_ih_l0"])
+def test_a_refusal_names_the_line_and_not_the_loop(rng, name):
+    layer = layer_of("GRU", {})
+    x = rng.standard_normal((T, 2, 3))
+    said = []
+    for block in (tg.enable_grad, tg.line_by_line):
+        with block():
+            loss, _ = outcome(layer, x)
+        getattr(layer, name).data = getattr(layer, name).data * 1.5
+        with pytest.raises(RuntimeError) as error:
+            loss.backward()
+        said.append(str(error.value))
+    assert said[0] == said[1] and name in said[0]
+
+
+def test_a_block_that_watches_the_way_back_does_not_judge_the_way_there(rng):
+    layer, x = layer_of("RNN", {"nonlinearity": "relu"}), rng.standard_normal((T, 2, 3))
+    x[3, 0, 0] = np.inf
+    with np.errstate(all="ignore"):
+        output, _ = layer(x)
+        with tg.detect_anomaly():
+            assert len(tg.Graph(output)) > T
+
+
+def test_nothing_warns_that_does_not_warn_line_by_line(rng):
+    x = rng.standard_normal((T, 2, 3))
+    layer_of("RNN", {"nonlinearity": "relu"})(x, np.full((1, 2, 4), 1e200))
+    with np.errstate(all="ignore"):
+        output, _ = layer_of("RNN", {"nonlinearity": "relu"})(x * 1e308 * 10)
+    tg.Graph(output)  # warnings are errors here
+
+
+def test_lines_written_after_a_raw_write_into_a_weight_show_what_was_computed(rng):
+    layer = layer_of("LSTM", {})
+    output, _ = layer(rng.standard_normal((T, 2, 3)))
+    for p in layer.parameters():
+        p.data -= 0.5
+    h = [t for t in ancestors([output]) if t.name == "h"]
+    np.testing.assert_array_equal(np.stack([t.data for t in h]), output.data)

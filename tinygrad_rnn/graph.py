@@ -9,7 +9,8 @@ Read next: `ops.py`, where the rules are; `derivatives.py`, which walks repeated
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+import contextlib
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from heapq import heappop, heappush
 from operator import attrgetter
 from typing import Any, NamedTuple
@@ -78,7 +79,7 @@ def cotangents(
     sent = [(0, output, seed) for output, seed in zip(outputs, seeds, strict=True)]
     leading = None
     if towards is not None or not folded:
-        made = ancestors(outputs, folded=folded)
+        made = ancestors(outputs, folded=folded)  # not folded: this writes out the lines
         leading = None if towards is None else _leading_to(towards, made)
     finite = "finite" in mode.get().watching
     arrived: dict[Tensor, list[Any]] = {}
@@ -208,11 +209,28 @@ def _fit(c: Any, x: Tensor, node: Node, i: int) -> Any:
 @uncollected()
 def backward(output: Tensor, grad: ArrayLike | None = None) -> None:
     """`Tensor.backward`: add dL/d(leaf) to `.grad` of every leaf that requires grad."""
-    seed = raw(seed_of(output, grad))
-    for tensor, g in cotangents(output, seed, folded=not mode.get().watching):
-        if tensor._node is None:
-            total = g if tensor.grad is None else tensor.grad + g
-            tensor.grad = np.array(total, order="C")  # the leaf's own: nobody else writes there
+    found = _gradients([output], [raw(seed_of(output, grad))], lambda x: x._node is None)
+    for leaf, g in found.items():
+        total = g if leaf.grad is None else leaf.grad + g
+        leaf.grad = np.array(total, order="C")  # the leaf's own: nobody else writes there
+
+
+def _gradients(
+    outputs: Sequence[Tensor],
+    seeds: Sequence[Any],
+    wanted: Callable[[Tensor], bool],
+    **options: Any,
+) -> dict[Tensor, Any]:
+    """The gradients of the wanted tensors; replayed loops are taken in one stride if possible."""
+
+    def walk(folded: bool) -> dict[Tensor, Any]:
+        walked = cotangents(outputs, seeds, folded=folded, **options)
+        return {x: g for x, g in walked if wanted(x)}
+
+    if not (options.get("recording") or mode.get().watching):
+        with contextlib.suppress(RuntimeError):  # a refusal names the line of a loop, not the loop
+            return walk(folded=True)
+    return walk(folded=False)
 
 
 def grad(
@@ -251,10 +269,10 @@ def grad(
         raise TypeError("grad differentiates with respect to Tensors; an input is none")
     outputs, seeds = _ends(output, grad_output)
     seeds = [_as_tensor(g) if create_graph else raw(g) for g in seeds]
-    folded = not (create_graph or mode.get().watching)
-    walk = cotangents(outputs, seeds, towards=targets, recording=create_graph, folded=folded)
     with enable_grad():  # the sums that the walk makes between the rules are part of the graph
-        found = {tensor: g for tensor, g in walk if tensor in targets}
+        found = _gradients(
+            outputs, seeds, set(targets).__contains__, towards=targets, recording=create_graph
+        )
     for x in targets:
         if x not in found and not allow_unused:
             made = " and ".join(y.label for y in outputs)

@@ -116,7 +116,7 @@ class rewriting(_Switch):
         self._place = place
 
     def _changed(self, now: Mode) -> Mode:
-        return Mode(True, self._place, now.watching | {"lines"})
+        return Mode(True, self._place, frozenset(["lines"]))
 
 
 class differentiating(_Switch):

@@ -1,6 +1,6 @@
 """A loop over time is one step again and again: record it once, its backward pass too, and replay.
 
-At every t a layer's step makes the same lines. So one step is recorded and differentiated, by the
+A layer's step makes the same lines at every t. So one step is recorded and differentiated, by the
 walk like anything else; its lines are sorted by what they depend on, written down as functions of
 arrays (as in `compiled.py`), and run T times. The whole loop is then a single line of the recorded
 program, `loop(xs, *state, *weights)`, and nobody wrote its backward pass.
@@ -13,16 +13,17 @@ Read next: `nn/recurrent.py`, which uses it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from itertools import chain
+from threading import Lock
 from typing import Any
-from weakref import WeakKeyDictionary, ref
+from weakref import ref
 
 import numpy as np
 
 from .arraylike import Array, raw
 from .compiled import Program, Statement, function_text
-from .graph import ancestors, grad
+from .graph import Share, ancestors, grad
 from .modes import mode, rewriting, uncollected
 from .ops import getitem, reshape, sum_of_products
 from .program import Graph
@@ -30,6 +31,10 @@ from .tensor import Primitive, Tensor, _result
 
 LONG = 16  # steps from which on a program pays; a shorter loop is recorded line by line
 PIECE = 2**16  # about so many numbers of one local derivative are computed at once
+MOST = 64  # programs that are kept
+KINDS = ("fixed", "forward", "local", "backward")  # of the lines of a step, see StepProgram
+
+_programs: dict[Hashable, StepProgram] = {}
 
 State = tuple[Any, ...]
 Step = Callable[[Any, State, State], State]  # x, state, weights -> new state
@@ -55,29 +60,28 @@ def replayable(xs: Any, state: State, weights: State) -> bool:
 
 
 def replayed(
-    owner: Any, step: Step, loop: Loop, xs: Any, state: State, weights: State, *, reverse: bool
+    key: Hashable, step: Step, loop: Loop, xs: Any, state: State, weights: State, *, reverse: bool
 ) -> tuple[Any, State]:
     """What `loop(xs, state, weights)` gives, by replay: the output of each step, the last state.
 
     Args:
-        owner: whose step it is. Its plain attributes are settings: for others, the step is
-            recorded anew.
-        step: one step, `step(x, state, weights)`; the first entry of a state is the step's output.
-        loop: the same for all of xs, one after the other (from the last, if `reverse`), as it is
-            written out when somebody asks for the lines.
+        key: what tells this step from all others, besides the shapes of what enters.
+        step: one step, `step(x, state, weights)`, that depends on nothing else and makes the same
+            lines for any values; the first entry of a state is the step's output.
+        loop: the same for all of xs, one after the other (from the last, if `reverse`). It is run
+            when somebody asks for the lines, and has to give then what it would give now.
         xs: (T, ...), what enters at each step.
         state: the arrays or Tensors of the initial state.
         weights: what enters at every step alike: Tensors, arrays, and plain values.
     """
-    program = _program_of(owner, step, xs, state, weights)
+    program = _program_of(key, step, xs, state, weights)
     flat = program.loop(xs, *state, *filter(_is_array, weights), kept=[], reverse=reverse)
-    shapes = [np.shape(s) for s in state]
-    sizes = [len(xs) * raw(state[0]).size, *(raw(s).size for s in state[1:])]
-    ends = np.cumsum(sizes).tolist()
-    outputs = reshape(getitem(flat, index=slice(0, ends[0])), shape=(len(xs), *shapes[0]))
-    last = [getitem(outputs, index=0 if reverse else -1)]
-    for shape, start, stop in zip(shapes[1:], ends, ends[1:]):
-        last.append(reshape(getitem(flat, index=slice(start, stop)), shape=shape))
+    shapes = [(len(xs), *np.shape(state[0])), *map(np.shape, state)]
+    ends = np.cumsum([0, *map(np.prod, shapes)]).tolist()
+    outputs, *last = [
+        reshape(getitem(flat, index=slice(start, stop)), shape=shape)
+        for shape, start, stop in zip(shapes, ends, ends[1:])
+    ]
     for tensor, name in zip(last, program.names, strict=True):
         tensor.name = name
     Folded(loop, (xs, state, weights), flat, [outputs, *last])
@@ -93,44 +97,58 @@ class Folded:
     def __init__(
         self, loop: Loop, inputs: tuple[Any, State, State], flat: Tensor, results: Sequence[Tensor]
     ) -> None:
-        xs, state, weights = inputs
+        xs, (state, weights) = inputs[0], inputs[1:]
         assert flat._node is not None
-        self.loop, self.inputs, self.states = loop, [xs, *state, *weights], len(state)
+        self.loop, self.inputs, self.size = loop, [xs, *state, *weights], 1 + len(state)
         self.index, self.scope = flat._node.index, flat._node.scope
-        self.arrays = [raw(x) for x in self.inputs]
+        # As they are now: xs is nobody else's, but somebody may write into a weight's array.
+        self.given = [
+            _result(raw(x) if x is xs else raw(x).copy("K"), None, x._requires_grad)
+            if isinstance(x, Tensor)
+            else x
+            for x in self.inputs
+        ]
         self.results = [ref(tensor) for tensor in results]
+        self.lock = Lock()
         for tensor in results:
+            tensor._array = tensor._array.copy()  # its own, as line by line
             tensor.folded = self.write_out
 
     @uncollected()
     def write_out(self) -> None:
         """Run the loop line by line, and let its lines stand where the one line stood."""
-        pairs = list(zip(self.inputs, self.arrays, strict=True))
-        given = [_result(a, None, _needed(x)) if isinstance(x, Tensor) else x for x, a in pairs]
-        n = 1 + self.states
-        with rewriting(self.scope):
-            outputs, last = self.loop(given[0], tuple(given[1:n]), tuple(given[n:]))
-        written = (outputs, *last)
-        results = [(mine(), theirs) for mine, theirs in zip(self.results, written, strict=True)]
-        original = {g: x for g, x in zip(given, self.inputs) if isinstance(g, Tensor)}
-        original |= {theirs: mine for mine, theirs in results if mine is not None}
+        with self.lock:
+            results = [mine() for mine in self.results]
+            if not any(mine is not None and mine.folded for mine in results):
+                return  # another thread was faster
+            state, weights = self.given[1 : self.size], self.given[self.size :]
+            with rewriting(self.scope), np.errstate(all="ignore"):  # it warned when it was run
+                outputs, last = self.loop(self.given[0], tuple(state), tuple(weights))
+            written = (outputs, *last)
+            self._put_in_place(written, dict(zip(written, results, strict=True)))
+            for mine, theirs in zip(results, written, strict=True):
+                if mine is not None:
+                    mine._node = theirs._node
+                    mine.folded = None
+
+    def _put_in_place(self, written: State, results: dict[Tensor, Tensor | None]) -> None:
+        """The lines take what the loop was given, and stand before all that was made since."""
+        original = {g: x for g, x in zip(self.given, self.inputs) if isinstance(g, Tensor)}
+        original |= {theirs: mine for theirs, mine in results.items() if mine is not None}
         lines = ancestors(written)
         for k, tensor in enumerate(lines, 1):
             node = tensor._node
             assert node is not None
             operands = [original.get(x, x) if isinstance(x, Tensor) else x for x in node.inputs]
             node.inputs = tuple(operands)
-            node.index = self.index + k / (len(lines) + 1)  # before all that was made since
-        for mine, theirs in results:
-            if mine is not None:
-                mine._node, mine.folded = theirs._node, None
+            node.index = self.index + k / (len(lines) + 1)
 
 
 # ---------------------------------------------------------------- the program of one step
 class StepProgram:
     """One step as functions of arrays, each of the lines of one kind.
 
-    - `fixed`: what is made of the weights alone: once for all steps.
+    - `fixed`: what is made of the weights alone: once for all steps, on either way.
     - `forward`: the new state, and whatever else of this step the others need.
     - `local`: local derivatives. No arriving gradient enters them, and they are elementwise, so
       many steps are done in one call.
@@ -143,43 +161,43 @@ class StepProgram:
 
     def __init__(self, step: Step, x: Any, state: State, weights: State) -> None:
         self.loop = Primitive(self._run, name="loop", backward=self._pull)
-        with rewriting(()):
-            x, *rest = _leaf(x, _needed(x)), *(_leaf(s, True) for s in state)
-            operands = [_leaf(w, _needed(w)) for w in weights]
-            new = step(x, tuple(rest), tuple(operands))
-            before = [x, *rest]
+        before = [_leaf(a, True) for a in (x, *state)]
+        operands = [_leaf(w, isinstance(w, Tensor)) for w in weights]
+        with rewriting(()), np.errstate(all="ignore"):
+            new = step(before[0], tuple(before[1:]), tuple(operands))
             held = [w for w in operands if isinstance(w, Tensor)]
             seeds = [_leaf(y, False) for y in new]
             wanted = [leaf for leaf in (*before, *held) if leaf.requires_grad]
             grads = dict(zip(wanted, grad(new, wanted, seeds, create_graph=True)))
         self.names = [y.name for y in new]
-        d_x, d_state = grads.get(x), [grads[s] for s in rest]
+        d_before = [grads[leaf] for leaf in before]
         d_weights = [_factors(grads.get(w)) for w in held]
         leaves = [*before, *held, *seeds]
-        results = [*new, *d_state, *(() if d_x is None else (d_x,)), *chain(*d_weights)]
+        results = [*new, *d_before, *chain(*d_weights)]
         graph = Graph(*leaves, *results)
         program = Program(graph, leaves, results, many=True)
-        names, self._statements = program.statements()
+        names, statements = program.statements()
 
         def called(tensors: Iterable[Tensor]) -> list[str]:
             return [names[graph.number(tensor)] for tensor in tensors]
 
         self._before, self._held, self._seeds = called(before), called(held), called(seeds)
-        self._new, self._d_state = called(new), called(d_state)
-        self._d_x = None if d_x is None else called([d_x])[0]
+        self._new, (self._d_x, *self._d_state) = called(new), called(d_before)
         self._d_weights = [called(factors) for factors in d_weights]
-        self._constants = program.constants
-        self._sort({name: np.shape(leaf.data) for name, leaf in zip(called(leaves), leaves)})
+        shapes = {name: leaf.shape for name, leaf in zip(called(leaves), leaves)}
+        self._write(statements, self._kinds(statements, shapes), program.constants)
 
-    def _sort(self, shapes: dict[str, tuple[int, ...]]) -> None:
-        """Give each line its kind, and write the four functions."""
+    def _kinds(
+        self, statements: Sequence[Statement], shapes: dict[str, tuple[int, ...]]
+    ) -> dict[str, str]:
+        """Of which kind each line is, by what enters it."""
         kinds = dict.fromkeys(self._before, "forward") | dict.fromkeys(self._held, "fixed")
         kinds |= dict.fromkeys(self._seeds, "backward")
         needed = set(self._new)
-        for statement in reversed(self._statements):
+        for statement in reversed(statements):
             if statement.name in needed:
                 needed.update(statement.operands)
-        for statement in self._statements:
+        for statement in statements:
             entering = {kinds[x] for x in statement.operands}
             shapes[statement.name] = statement.line.shape
             if entering <= {"fixed"}:
@@ -191,27 +209,30 @@ class StepProgram:
             else:
                 kind = "backward"
             kinds[statement.name] = kind
-        self._write(kinds)
+        return kinds
 
-    def _write(self, kinds: dict[str, str]) -> None:
-        of = {kind: [s for s in self._statements if kinds[s.name] == kind] for kind in KINDS}
+    def _write(
+        self, statements: Sequence[Statement], kinds: dict[str, str], constants: dict[str, Any]
+    ) -> None:
+        """Make the four functions; each gives what the others need of it."""
+        of = {kind: [s for s in statements if kinds[s.name] == kind] for kind in KINDS}
         used = {kind: _unique(x for s in of[kind] for x in s.operands) for kind in KINDS}
-        given = [*((self._d_x,) if self._d_x else ()), *chain(*self._d_weights)]
+        given = _unique([self._d_x, *chain(*self._d_weights)])
         late = _unique([*used["backward"], *self._d_state, *given])  # what the way back needs
         held = self._held + [s.name for s in of["fixed"]]
         self._local_in = [x for x in used["local"] if kinds[x] == "forward"]
         self._per_step = [x for x in late if kinds[x] == "forward"]
         local_out = [x for x in late if kinds[x] == "local"]
         inner = [x for x in (*self._local_in, *self._per_step) if x not in self._before]
-        self._row = _unique([*self._new, *inner])
-        self._returned = [x for x in _unique(given) if kinds[x] in ("backward", "local")]
+        self._row = [*self._new, *(x for x in _unique(inner) if x not in self._new)]
+        self._returned = [x for x in given if kinds[x] in ("backward", "local")]
 
         def made(kind: str, inputs: list[str], results: list[str]) -> Callable[..., Any]:
             gives = f"({''.join(f'{x}, ' for x in results)})"
             text = function_text(kind, inputs, of[kind], results, gives)
-            namespace = dict(self._constants)
+            namespace = dict(constants)
             exec(text, namespace)
-            return namespace[kind]
+            return namespace.pop(kind)
 
         self.fixed = made("fixed", self._held, held)
         self.forward = made("forward", [*self._before, *held], self._row)
@@ -224,7 +245,7 @@ class StepProgram:
 
     # ------------------------------------------------------------ all steps
     def _run(self, xs: Array, *others: Any, kept: list[Any], reverse: bool) -> Array:
-        """All steps: the outputs, and what else the last state consists of, one after the other."""
+        """All steps: the outputs and the last state, one after the other in one array."""
         n = len(self._new)
         state, held = others[:n], self.fixed(*others[n:])
         for x in xs[::-1] if reverse else xs:
@@ -232,33 +253,35 @@ class StepProgram:
             state = row[:n]
             kept.append(row)
         outputs = [row[0] for row in (reversed(kept) if reverse else kept)]
-        return np.concatenate((*outputs, *state[1:]), axis=None)
+        return np.concatenate((*outputs, *state), axis=None)
 
-    def _pull(
-        self, g: Array, xs: Array, *others: Any, kept: list[Any], reverse: bool
-    ) -> list[Array | None]:
-        """The gradient of each input of `_run`, from that of its result."""
+    def _pull(self, g: Array, xs: Array, *others: Any, kept: list[Any], reverse: bool) -> list[Any]:
+        """The gradient of each input of `_run`, from that of its result.
+
+        A weight's product over all steps is left as a share: it is made where it is needed.
+        """
         n = len(self._new)
         state, held = others[:n], self.fixed(*others[n:])
         columns: dict[str, Any] = dict(zip(self._row, zip(*kept, strict=True), strict=True))
         for name, first, new in zip(self._before[1:], state, self._new, strict=True):
             columns[name] = (first, *columns[new][:-1])
         columns[self._before[0]] = xs[::-1] if reverse else xs
-        d_outputs = g[: len(xs) * state[0].size].reshape(len(xs), *state[0].shape)
-        d_last = np.split(g[d_outputs.size :], np.cumsum([s.size for s in state[1:-1]]))
-        d_state: State = tuple([d.reshape(s.shape) for d, s in zip(d_last, state[1:])])
-        d_state = (np.zeros_like(state[0]), *d_state)
-        d_state = self._walk(d_outputs[::-1] if reverse else d_outputs, d_state, columns, held)
-        whole = {name: _upon(columns[name]) for name in _unique(chain(*self._d_weights))}
-        d_xs = None
-        if self._d_x:
-            d_xs = whole[self._d_x] if self._d_x in whole else _upon(columns[self._d_x])
-            d_xs = d_xs[::-1] if reverse else d_xs
+        ends = np.cumsum([len(xs) * state[0].size, *(s.size for s in state)])
+        d_outputs, *d_last = np.split(g, ends[:-1])
+        d_outputs = d_outputs.reshape(len(xs), *state[0].shape)
+        d_last = [d.reshape(s.shape) for d, s in zip(d_last, state, strict=True)]
+        d_state = self._walk(d_outputs[::-1] if reverse else d_outputs, d_last, columns, held)
+        whole = {x: _upon(columns[x]) for x in _unique([self._d_x, *chain(*self._d_weights)])}
+        d_xs = whole[self._d_x][::-1] if reverse else whole[self._d_x]
         return [d_xs, *d_state, *(_summed([whole[x] for x in names]) for names in self._d_weights)]
 
     def _walk(
-        self, d_outputs: Array, d_state: State, columns: dict[str, Any], held: Sequence[Any]
-    ) -> State:
+        self,
+        d_outputs: Array,
+        d_state: Sequence[Array],
+        columns: dict[str, Any],
+        held: Sequence[Any],
+    ) -> Sequence[Array]:
         """Backwards through all steps; what it finds at each goes into the columns."""
         n = len(d_state)
         found = []
@@ -271,27 +294,23 @@ class StepProgram:
                 back = self.backward(d_state[0] + d_output, *d_state[1:], *row, *held)
                 d_state = back[:n]
                 found.append(back[n:])
-        columns.update(zip(self._returned, zip(*reversed(found)), strict=False))
+        columns.update(zip(self._returned, zip(*reversed(found), strict=True), strict=True))
         return d_state
 
 
-KINDS = ("fixed", "forward", "local", "backward")
-_programs: WeakKeyDictionary[Any, dict[Any, StepProgram]] = WeakKeyDictionary()
-
-
-def _program_of(owner: Any, step: Step, xs: Any, state: State, weights: State) -> StepProgram:
-    """The program of the owner's step for arrays like these, made at the first call."""
-    settings = [x for x in vars(owner).items() if isinstance(x[1], (bool, int, float, str))]
-    arrays = [_kind(x) for x in (*state, *weights)]
-    key = (tuple(settings), raw(xs).shape[1:], xs.dtype, _needed(xs), tuple(arrays))
-    programs = _programs.setdefault(owner, {})
-    if key not in programs:
-        programs[key] = StepProgram(step, xs[0], state, weights)
-    return programs[key]
+def _program_of(key: Hashable, step: Step, xs: Any, state: State, weights: State) -> StepProgram:
+    """The program of a step for arrays like these, made at the first call."""
+    shapes = tuple([_kind(x) for x in (xs[0], *state, *weights)])
+    key = (key, shapes, xs.dtype, Primitive.declared)
+    if key not in _programs:
+        if len(_programs) >= MOST:
+            del _programs[next(iter(_programs))]  # the oldest
+        _programs[key] = StepProgram(step, raw(xs)[0], state, weights)
+    return _programs[key]
 
 
 def _kind(x: Any) -> Any:
-    return (raw(x).shape, _needed(x)) if _is_array(x) else x
+    return (type(x) is np.ndarray, np.shape(raw(x))) if _is_array(x) else x
 
 
 def _is_array(x: Any) -> bool:
@@ -320,7 +339,7 @@ def _factors(g: Tensor | None) -> tuple[Tensor, ...]:
 
 
 def _elementwise(statement: Statement, shapes: dict[str, tuple[int, ...]]) -> bool:
-    """Whether many steps can be computed in one call: no operand is broadcast or moved."""
+    """Whether many steps can be computed in one call: no array in it is broadcast or moved."""
     line = statement.line
     alike = all(shapes[x] == line.shape for x in statement.operands)
     return alike and str(line.op) in _ELEMENTWISE
@@ -333,11 +352,11 @@ def _upon(arrays: Any) -> Array:
     return np.concatenate(arrays).reshape(len(arrays), *arrays[0].shape)
 
 
-def _summed(whole: Sequence[Array]) -> Array | None:
-    """The sum over all steps of a weight's gradient, from its factors."""
+def _summed(whole: Sequence[Array]) -> Any:
+    """The sum over all steps of a weight's gradient, from its factors; None without any."""
     if len(whole) == 2:
-        a, b = (x.reshape(-1, x.shape[-1]) for x in whole)
-        return a.T @ b
+        factors = tuple([x.reshape(-1, x.shape[-1]) for x in whole])
+        return Share(sum_of_products, factors, None, {})
     return whole[0].sum(axis=0) if whole else None
 
 

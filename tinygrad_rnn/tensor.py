@@ -156,8 +156,9 @@ class Tensor(Arraylike):
     @property
     def node(self) -> Node | None:
         """How it was made: a line of the recorded program, or None for a leaf."""
-        if self.folded is not None:
-            self.folded()
+        write_out = self.folded
+        if write_out is not None:
+            write_out()
         return self._node
 
     @property
@@ -268,6 +269,8 @@ class Primitive:
     array(12.)
     """
 
+    declared: ClassVar[int] = 0  # how often rules were given: programs of older ones are outdated
+
     def __init__(
         self,
         forward: Callable[..., Any],
@@ -292,6 +295,7 @@ class Primitive:
         """Declare one rule per input, or, for any number of inputs, `each(i, g, out, inputs)`."""
         if len(rules) > self.arity:
             raise TypeError(f"{self.name} has {self.arity} inputs; given {len(rules)} rules")
+        Primitive.declared += 1
         self.rules = rules
         self.each = each
         self.covers = -1 if None in rules else len(rules)

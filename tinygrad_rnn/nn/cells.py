@@ -110,6 +110,7 @@ class _Recurrent(Module, ABC):
 
     gates: int  # 1, 4 or 3
     states: tuple[str, ...] = ("h",)  # what a state consists of
+    settings: tuple[str, ...]  # the attributes that a step reads
 
     def __init__(self, input_size: int, hidden_size: int, bias: Bias, dtype: DTypeLike) -> None:
         super().__init__()
@@ -200,6 +201,7 @@ def _seen(h: Any, keep: Any) -> Any:
 
 class _RNN(_Recurrent):
     gates = 1
+    settings = ("nonlinearity",)
     nonlinearity: str
 
     def _step(self, x: Any, state: State, weights: State) -> State:
@@ -213,6 +215,7 @@ class _LSTM(_Recurrent):
 
     gates = 4
     states = ("h", "c")
+    settings = ("peephole", "proj_size")
 
     def __init__(self, *sizes: Any, proj_size: int = 0, peephole: bool = False) -> None:
         super().__init__(*sizes)
@@ -251,6 +254,7 @@ class _GRU(_Recurrent):
     """An option of its own: `reset_after`."""
 
     gates = 3
+    settings = ("reset_after",)
 
     def __init__(self, *sizes: Any, reset_after: bool = True) -> None:
         super().__init__(*sizes)

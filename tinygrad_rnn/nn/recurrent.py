@@ -119,13 +119,33 @@ class _Layer(_Recurrent):
         label(xW=parts)
         weights = (*self._recurrent_part(suffix), self._kept(np.shape(state[0])))
         reverse = suffix.endswith("_reverse")
-        loop = partial(self._loop, inside=inside, reverse=reverse)
-        if inside is None and replayable(parts, state, weights):
-            return replayed(self, self._step, loop, parts, state, weights, reverse=reverse)
-        return loop(parts, state, weights)
+        if inside is None and self._is_ours() and replayable(parts, state, weights):
+            now = self._settings()  # the lines may be asked for when the layer is another
+            key = (type(self)._step, *vars(now).values())
+            loop = partial(now._loop, reverse=reverse)
+            return replayed(key, now._step, loop, parts, state, weights, reverse=reverse)
+        return self._loop(parts, state, weights, inside=inside, reverse=reverse)
+
+    def _is_ours(self) -> bool:
+        """Whether a step is known to depend on its arguments and settings alone."""
+        kind = type(self)
+        ours = kind._step in (_RNN._step, _LSTM._step, _GRU._step) and kind._loop is _Layer._loop
+        return ours and vars(self).keys().isdisjoint(("_step", "_loop"))
+
+    def _settings(self) -> Any:
+        """A layer without weights, with what a step reads of it: it is never called."""
+        bare = object.__new__(type(self))
+        vars(bare).update({name: getattr(self, name) for name in self.settings})
+        return bare
 
     def _loop(
-        self, parts: Any, state: State, weights: State, *, inside: Array | None, reverse: bool
+        self,
+        parts: Any,
+        state: State,
+        weights: State,
+        *,
+        inside: Array | None = None,
+        reverse: bool,
     ) -> tuple[Any, State]:
         """The steps one after the other: the output of each, and the last state."""
         T = len(parts)
