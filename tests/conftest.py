@@ -2,6 +2,10 @@
 
 import os
 
+# One thread for each of NumPy's products: two workers run the tests, and the arrays are small.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 from hypothesis import HealthCheck, settings
 
 settings.register_profile(
