@@ -152,13 +152,13 @@ def test_sigmoid_and_softplus_of_whole_numbers_and_booleans():
 
 
 @pytest.mark.parametrize(("dtype", "n"), [("e", 11), ("f", 88), ("F", 88), ("d", 709), ("D", 709)])
-def test_sigmoid_keeps_its_smallest_value_of_each_precision(dtype, n):
-    x = np.array([-n - 0.25, -np.finfo(dtype).max, -n + 0.5], dtype)
+def test_sigmoid_keeps_its_digits_on_the_left_and_does_not_overflow_on_the_right(dtype, n):
+    x = np.array([-n - 0.25, -n + 0.5, 0, n, n + 1, np.finfo(dtype).max], dtype)
     y = tg.sigmoid(x)
     assert y.dtype == dtype
-    smallest = np.exp(-float(n))
-    assert np.allclose(y[:2] / smallest, 1, rtol=0.01)
-    assert np.allclose(y[2] / (smallest * np.exp(0.5)), 1, rtol=0.01)
+    assert np.allclose(y[:2] / np.exp(x[:2].astype(complex)), 1, rtol=0.01)
+    assert np.allclose(y[2:], [0.5, 1, 1, 1], rtol=1e-4)
+    assert tg.sigmoid(np.array(-np.finfo(dtype).max, dtype)) == 0
 
 
 def test_the_exponent_of_zero_to_the_zero_gets_no_gradient():

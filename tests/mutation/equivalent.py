@@ -20,6 +20,12 @@ EQUIVALENT: dict[str, dict[str, list[str]]] = {
         "where x and y are both 0 the factor y makes it 0, whatever power of 0 stands beside it": [
             '_power_slope: return y * power(x, where(equal(x, 0), where(equal(y, 0), 1.0, y - 1), y - 1)) -> return y * power(x, where(equal(x, 0), where(equal(y, 0), 2.0, y - 1), y - 1))',
         ],
+        "from there on the result is 1 to the last digit: a smaller exponent would do, too": [
+            "_MOST_AND_ONE: _MOST_AND_ONE = {c: (np.array(n, c), np.array(1, c)) for c, n in {'e': 11, 'f': 88, 'F': 88, 'd': 709}.items()} -> _MOST_AND_ONE = {c: (np.array(n, c), np.array(1, c)) for c, n in {'e': 10, 'f': 88, 'F': 88, 'd': 709}.items()}",
+            "_MOST_AND_ONE: _MOST_AND_ONE = {c: (np.array(n, c), np.array(1, c)) for c, n in {'e': 11, 'f': 88, 'F': 88, 'd': 709}.items()} -> _MOST_AND_ONE = {c: (np.array(n, c), np.array(1, c)) for c, n in {'e': 11, 'f': 87, 'F': 88, 'd': 709}.items()}",
+            "_MOST_AND_ONE: _MOST_AND_ONE = {c: (np.array(n, c), np.array(1, c)) for c, n in {'e': 11, 'f': 88, 'F': 88, 'd': 709}.items()} -> _MOST_AND_ONE = {c: (np.array(n, c), np.array(1, c)) for c, n in {'e': 11, 'f': 88, 'F': 87, 'd': 709}.items()}",
+            "_MOST_AND_ONE: _MOST_AND_ONE = {c: (np.array(n, c), np.array(1, c)) for c, n in {'e': 11, 'f': 88, 'F': 88, 'd': 709}.items()} -> _MOST_AND_ONE = {c: (np.array(n, c), np.array(1, c)) for c, n in {'e': 11, 'f': 88, 'F': 88, 'd': 708}.items()}",
+        ],
         "log(1 + exp(x)) and x + log(1 + exp(-x)) are equal, and neither overflows between 0 and 1": [
             'softplus: right = x.real > 0 -> right = x.real >= 0',
             'softplus: right = x.real > 0 -> right = x.real > 1',
