@@ -163,7 +163,7 @@ def test_the_command_line_is_explained(capsys, words):
 
 def test_ctrl_c_keeps_what_was_learned_and_goes_on(tmp_path, text):
     command = [sys.executable, "-m", "tinygrad_rnn", "demo", "--text", str(text)]
-    command += ["--steps", "240", "--out", str(tmp_path / "m")]
+    command += ["--steps", "3600", "--out", str(tmp_path / "m")]  # far more than it gets
     environment = os.environ | {"PYTHONUNBUFFERED": "1"}
     with subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment
