@@ -12,7 +12,7 @@ import pytest
 
 import tinygrad_rnn as tg
 from tinygrad_rnn import replay
-from tinygrad_rnn.graph import ancestors
+from tinygrad_rnn.graph import ancestors, cotangents
 
 T = replay.LONG + 3
 
@@ -412,3 +412,10 @@ def test_lines_written_after_a_raw_write_into_a_weight_show_what_was_computed(rn
         p.data -= 0.5
     h = [t for t in ancestors([output]) if t.name == "h"]
     np.testing.assert_array_equal(np.stack([t.data for t in h]), output.data)
+
+
+def test_a_walk_that_somebody_looks_at_goes_through_the_lines(rng):
+    loss, _ = outcome(layer_of("LSTM", {}), rng.standard_normal((T, 2, 3)))
+    seen = {x.name for x, _ in cotangents(loss, np.ones(()), folded=True)}
+    assert replayed_lines(loss) and "z" not in seen
+    assert "z" in {x.name for x, _ in cotangents(loss, np.ones(()))}

@@ -18,6 +18,7 @@ Read next: `functional.py`, what is composed of these; `check/`, which proves th
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -218,7 +219,7 @@ def _matmul_right(g: Any, out: Any, x: Any, y: Any) -> Any:
 
 def as_rows(x: Any, n: int) -> Any:
     """All the vectors along the last axis, of length n, under each other."""
-    return x if x.ndim == 2 else x.reshape(int(np.prod(x.shape[:-1])), n)
+    return x if x.ndim == 2 else x.reshape(math.prod(x.shape[:-1]), n)
 
 
 def expand(x: Any, axis: int) -> Any:

@@ -14,7 +14,8 @@ Read next: `nn/recurrent.py`, which uses it.
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable, Sequence
-from itertools import chain
+from itertools import accumulate, chain, pairwise
+from math import prod
 from threading import Lock
 from typing import Any
 from weakref import ref
@@ -30,7 +31,7 @@ from .program import Graph
 from .tensor import Primitive, Tensor, _result
 
 LONG = 16  # steps from which on a program pays; a shorter loop is recorded line by line
-PIECE = 2**16  # about so many numbers of one local derivative are computed at once
+PIECE = 2**13  # about so many numbers of a local derivative at once: they stay in the cache
 MOST = 64  # programs that are kept
 KINDS = ("fixed", "forward", "local", "backward")  # of the lines of a step, see StepProgram
 
@@ -76,11 +77,10 @@ def replayed(
     """
     program = _program_of(key, step, xs, state, weights)
     flat = program.loop(xs, *state, *filter(_is_array, weights), kept=[], reverse=reverse)
-    shapes = [(len(xs), *np.shape(state[0])), *map(np.shape, state)]
-    ends = np.cumsum([0, *map(np.prod, shapes)]).tolist()
+    shapes = [(len(xs), *state[0].shape), *(s.shape for s in state)]
     outputs, *last = [
-        reshape(getitem(flat, index=slice(start, stop)), shape=shape)
-        for shape, start, stop in zip(shapes, ends, ends[1:])
+        reshape(getitem(flat, index=part), shape=shape)
+        for part, shape in zip(_parts(shapes), shapes, strict=True)
     ]
     for tensor, name in zip(last, program.names, strict=True):
         tensor.name = name
@@ -266,10 +266,9 @@ class StepProgram:
         for name, first, new in zip(self._before[1:], state, self._new, strict=True):
             columns[name] = (first, *columns[new][:-1])
         columns[self._before[0]] = xs[::-1] if reverse else xs
-        ends = np.cumsum([len(xs) * state[0].size, *(s.size for s in state)])
-        d_outputs, *d_last = np.split(g, ends[:-1])
-        d_outputs = d_outputs.reshape(len(xs), *state[0].shape)
-        d_last = [d.reshape(s.shape) for d, s in zip(d_last, state, strict=True)]
+        shapes = [(len(xs), *state[0].shape), *(s.shape for s in state)]
+        parts = zip(_parts(shapes), shapes, strict=True)
+        d_outputs, *d_last = [g[part].reshape(shape) for part, shape in parts]
         d_state = self._walk(d_outputs[::-1] if reverse else d_outputs, d_last, columns, held)
         whole = {x: _upon(columns[x]) for x in _unique([self._d_x, *chain(*self._d_weights)])}
         d_xs = whole[self._d_x][::-1] if reverse else whole[self._d_x]
@@ -310,7 +309,7 @@ def _program_of(key: Hashable, step: Step, xs: Any, state: State, weights: State
 
 
 def _kind(x: Any) -> Any:
-    return (type(x) is np.ndarray, np.shape(raw(x))) if _is_array(x) else x
+    return (type(x) is np.ndarray, x.shape) if _is_array(x) else x
 
 
 def _is_array(x: Any) -> bool:
@@ -358,6 +357,12 @@ def _summed(whole: Sequence[Array]) -> Any:
         factors = tuple([x.reshape(-1, x.shape[-1]) for x in whole])
         return Share(sum_of_products, factors, None, {})
     return whole[0].sum(axis=0) if whole else None
+
+
+def _parts(shapes: Sequence[tuple[int, ...]]) -> list[slice]:
+    """Where arrays of these shapes stand in one array in which they follow each other."""
+    ends = list(accumulate(map(prod, shapes), initial=0))
+    return [slice(start, stop) for start, stop in pairwise(ends)]
 
 
 def _unique(names: Iterable[str]) -> list[str]:

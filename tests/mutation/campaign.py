@@ -44,6 +44,7 @@ TESTS = {  # those of a file that are likeliest to notice come first
     "einsum": ("test_ops.py", "test_functional.py", "test_mutants.py"),
     "graph": (
         "test_graph.py", "test_mutants.py", "test_tensor.py", "test_derivatives.py",
+        "test_replay.py", "test_edges.py",
         "program/test_program_value.py",
         "test_functional.py", "nn/test_counts.py", "test_ops.py",
     ),

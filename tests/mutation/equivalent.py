@@ -73,7 +73,7 @@ EQUIVALENT: dict[str, dict[str, list[str]]] = {
             '_cumsum_gradient: return g.reshape(()) -> return g',
         ],
         "reshaping a matrix to its own shape gives the same matrix; not to ask for it is quicker": [
-            'as_rows: return x if x.ndim == 2 else x.reshape(int(np.prod(x.shape[:-1])), n) -> return x.reshape(int(np.prod(x.shape[:-1])), n)',
+            'as_rows: return x if x.ndim == 2 else x.reshape(math.prod(x.shape[:-1]), n) -> return x.reshape(math.prod(x.shape[:-1]), n)',
         ],
         "concatenating one array gives an equal copy; not to make it is quicker": [
             'sum_of_products: if len(a) == 1: -> if False:',
@@ -114,6 +114,9 @@ EQUIVALENT: dict[str, dict[str, list[str]]] = {
         ],
     },
     "graph": {
+        "an output is no operand of anything: nobody looks at which operand it would be": [
+            'cotangents: sent = [(0, output, seed) for output, seed in zip(outputs, seeds, strict=True)] -> sent = [(1, output, seed) for output, seed in zip(outputs, seeds, strict=True)]',
+        ],
         "the clock ticks once for each node and each change: they are never equal": [
             '_chain_rule: if out.changed > index or node.fingerprints is not None: -> if out.changed >= index or node.fingerprints is not None:',
             '_chain_rule: if x.changed > index: -> if x.changed >= index:',

@@ -177,21 +177,21 @@ class _Recurrent(Module, ABC):
             raise TypeError(f"{type(self).__name__} takes its state as a pair (h, c), each {each}")
         state = tuple(map(array_or_tensor, given if len(self.states) > 1 else (given,)))
         for name, value, shape in zip(self.states, state, shapes, strict=True):
-            if np.shape(value) != shape:
+            if value.shape != shape:
                 raise ValueError(
-                    f"the initial {name} of {type(self).__name__} has shape {np.shape(value)},"
+                    f"the initial {name} of {type(self).__name__} has shape {value.shape},"
                     f" expected {shape} = {how}"
                 )
         return state
 
     def _check_width(self, x: Any, most: int) -> None:
-        if np.ndim(x) not in (most - 1, most) or np.shape(x)[-1] != self.input_size:
+        if x.ndim not in (most - 1, most) or x.shape[-1] != self.input_size:
             axes = {2: "(B, D) or (D,)", 3: "(T, B, D), (B, T, D) with batch_first, or (T, D)"}[
                 most
             ]
             raise ValueError(
                 f"{type(self).__name__} expects an input {axes} with D = {self.input_size}, and was"
-                f" given one of shape {np.shape(x)}"
+                f" given one of shape {x.shape}"
             )
 
 
@@ -315,7 +315,7 @@ class _Cell(_Recurrent):
     def forward(self, x: Any, state: Any = None) -> Any:
         x = array_or_tensor(x)
         self._check_width(x, most=2)
-        states = self._unpacked(state, np.shape(x)[:-1], self.dtype, "(B, H)")
+        states = self._unpacked(state, x.shape[:-1], self.dtype, "(B, H)")
         label_input(x)
         part = self._input_part(x, "")
         return self._packed(self._step(part, states, (*self._recurrent_part(""), None)))

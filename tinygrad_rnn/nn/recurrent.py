@@ -117,7 +117,7 @@ class _Layer(_Recurrent):
         """One layer in one direction: (T, B, D) to (T, B, H), and the last state."""
         parts = self._input_part(x, suffix)
         label(xW=parts)
-        weights = (*self._recurrent_part(suffix), self._kept(np.shape(state[0])))
+        weights = (*self._recurrent_part(suffix), self._kept(state[0].shape))
         reverse = suffix.endswith("_reverse")
         if inside is None and self._is_ours() and replayable(parts, state, weights):
             now = self._settings()  # the lines may be asked for when the layer is another
