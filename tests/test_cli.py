@@ -173,7 +173,7 @@ def test_ctrl_c_keeps_what_was_learned_and_goes_on(tmp_path, text):
             seen += process.stdout.read1(1000)
         time.sleep(0.3)
         process.send_signal(signal.SIGINT)
-        out, err = process.communicate(timeout=60)
+        out, err = process.communicate(timeout=300)
     assert process.returncode == 0, err
     assert b"5. keep" in out
     assert b"Traceback" not in err

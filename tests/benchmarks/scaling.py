@@ -265,7 +265,7 @@ def length():
         ours(T), by_hand(T)
         pairs = [
             [seconds_of(partial(f, T)) / T for f in (ours, by_hand)]
-            for _ in range(max(5, 4000 // T))
+            for _ in range(max(8, 8000 // T))
         ]
         times[T] = min(a for a, _ in pairs)
         ratios[T] = float(np.median([a / b for a, b in pairs]))
