@@ -67,8 +67,3 @@ pooled = Function("max of rows that tie", lambda x: x.max(axis=1), first_largest
 @pooled.wrong("every one of them gets all of it", LOCAL, [TIE, TWICE])
 def _(g, x):
     return g[:, None] * (x == x.max(axis=1, keepdims=True))
-
-
-@pooled.wrong("all is divided by the number of columns", GLOBAL, [r"times too small|tie"])
-def _(g, x):
-    return first_largest(g, x) / x.shape[1]
