@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from .entry import GLOBAL, LOCAL, Function
+from .entry import LOCAL, Function
 
 TIE = r"tie"
 TWICE = r"add up to 1, and they add up to 2"
