@@ -12,27 +12,32 @@ from collections.abc import Callable
 import numpy as np
 from hypothesis import strategies as st
 
+from tinygrad_rnn import corners, ops
 from tinygrad_rnn import functional as F
-from tinygrad_rnn import ops
 from tinygrad_rnn.arraylike import FUNCTIONS
 from tinygrad_rnn.tensor import Primitive
 from tinygrad_rnn.testing.battery import Case
 from tinygrad_rnn.testing.pick import FAMILIES, Pick  # noqa: F401  (FAMILIES for those who draw)
 
+OWN = {
+    name: f
+    for module in (ops, corners)
+    for name, f in vars(module).items()
+    if isinstance(f, Primitive)
+}
 WITHOUT_GRADIENT = {"one_hot"}  # gives plain arrays
 
 
 def functions() -> dict[str, Callable]:
     """Every function that has a gradient, primitive or made of them, by its name in its module."""
-    own = {name: f for name, f in vars(ops).items() if isinstance(f, Primitive)}
-    primitives = {name: f for name, f in own.items() if not f.constant}
+    primitives = {name: f for name, f in OWN.items() if not f.constant}
     composed = {
         name: f
         for name, f in vars(F).items()
         if isinstance(f, types.FunctionType) and f.__module__ == F.__name__ and name[0] != "_"
     }
     found = primitives | composed
-    seen = {*found.values(), *own.values()}
+    seen = {*found.values(), *OWN.values()}
     return found | {name: f for name, f in FUNCTIONS.items() if f not in seen}
 
 
@@ -90,7 +95,7 @@ BINARY = {  # NumPy's function, and where the two operands live
 def unary(p, name):
     numpy, values = UNARY[name]
     shape = p.shape()
-    return p.case(getattr(ops, name), numpy, [values(p, shape)], f"{name} {shape}")
+    return p.case(OWN[name], numpy, [values(p, shape)], f"{name} {shape}")
 
 
 @case(*BINARY)
@@ -98,9 +103,7 @@ def binary(p, name):
     numpy, left, right = BINARY[name]
     a, b = p.stretched(2)
     share = name != "divide" or a != b  # x / x is the constant 1
-    return p.case(
-        getattr(ops, name), numpy, [left(p, a), right(p, b)], f"{name} {a} {b}", share=share
-    )
+    return p.case(OWN[name], numpy, [left(p, a), right(p, b)], f"{name} {a} {b}", share=share)
 
 
 @case("maximum", "minimum")
@@ -108,7 +111,7 @@ def extremum_of_two(p, name):
     a, b = p.stretched(2)
     x = p.rng.integers(-3, 3, a) + p.rng.uniform(0.0, 0.4, a)
     y = p.rng.integers(-3, 3, b) + p.rng.uniform(0.5, 0.9, b)
-    return p.case(getattr(ops, name), getattr(np, name), [x, y], f"{name} {a} {b}", share=False)
+    return p.case(OWN[name], getattr(np, name), [x, y], f"{name} {a} {b}", share=False)
 
 
 @case("clip", "clipped")
@@ -117,7 +120,7 @@ def clip(p, name):
     bound = p.choose(1.0, np.array(1.0), p.rng.uniform(0.9, 1.1, shape))
     low, high = p.choose((-bound, bound), (-bound, None), (None, bound))
     return p.case(
-        lambda x: {"clip": F.clip, "clipped": ops.clipped}[name](x, min=low, max=high),
+        lambda x: {"clip": F.clip, "clipped": corners.clipped}[name](x, min=low, max=high),
         lambda x: np.clip(x, low, high),
         [p.off_one(shape)],
         f"{name} {shape} min={low} max={high}",
@@ -130,7 +133,7 @@ def where(p):
     c, a, b = p.stretched(3)
     condition = p.rng.random(c) < 0.5
     return p.case(
-        lambda x, y: ops.where(condition, x, y),
+        lambda x, y: corners.where(condition, x, y),
         lambda x, y: np.where(condition, x, y),
         [p.anywhere(a), p.anywhere(b)],
         f"where {c} {a} {b}",

@@ -7,7 +7,7 @@ from functools import partial
 
 import numpy as np
 import pytest
-from cases import CATALOGUE, Case, cases
+from cases import CATALOGUE, OWN, Case, cases
 from hypothesis import HealthCheck, Phase, find, settings
 from hypothesis.errors import NoSuchExample
 from test_graph import PROGRAMS, check_walk, diamond
@@ -26,7 +26,6 @@ from tinygrad_rnn.testing.battery import (
     normal,
 )
 
-OWN = {name: f for name, f in vars(ops).items() if isinstance(f, tg.Primitive)}
 PRIMITIVES = {name: op for name, op in OWN.items() if not op.constant}
 A, B, M = normal((3,), 1), normal((3,), 2), normal((3, 3), 3)
 

@@ -14,7 +14,7 @@ RANKS = [  # a module imports only from its own row or from an earlier one
     {"arraylike"},
     {"guards"},
     {"tensor"},
-    {"graph", "einsum"},
+    {"graph", "einsum", "corners"},
     {"ops"},
     {"functional", "program"},
     {"derivatives", "anomaly", "compiled", "replay", "check", "draw", "export", "bptt"},
@@ -25,7 +25,7 @@ RANKS = [  # a module imports only from its own row or from an earlier one
     {"experiments"},
     {"demo", "learn", "commands", "cli", "__main__"},
 ]
-CORE = {"modes", "arraylike", "guards", "tensor", "graph", "einsum", "ops"}
+CORE = {"modes", "arraylike", "guards", "tensor", "graph", "einsum", "corners", "ops"}
 CORE |= {"functional", "derivatives", "program", "compiled", "replay"}
 UPWARD = {  # in both, what is above is named only by what the user passed in
     ("tensor", "graph"),  # Tensor.backward

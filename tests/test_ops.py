@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import tinygrad_rnn as tg
+from tinygrad_rnn import corners, ops
 from tinygrad_rnn import functional as F
-from tinygrad_rnn import ops
 from tinygrad_rnn.testing.battery import (
     CHECKS,
     check_both_walks_agree,
@@ -109,9 +109,9 @@ def test_logsumexp_takes_the_largest_entry_of_each_row_out_of_that_row():
 
 
 # ---------------------------------------------------------------- kinks, ties, zeros
-def test_the_convention_at_kinks_is_written_at_the_top_of_ops():
-    for word in ("kink", "least norm", "tie", "share it equally", "absolute", "relu", "clip"):
-        assert word in ops.__doc__
+def test_the_convention_at_kinks_is_written_at_the_top_of_corners():
+    for word in ("kink", "least norm", "tie", "share the gradient", "absolute", "relu", "clip"):
+        assert word in corners.__doc__.replace("\n", " ")
 
 
 def test_corners_have_derivative_zero():
@@ -369,14 +369,14 @@ def test_a_product_without_zeros_is_not_made_anew_for_every_entry(monkeypatch):
 @pytest.mark.parametrize(
     ("f", "numpy"),
     [
-        (ops.greater, np.greater),
-        (ops.equal, np.equal),
-        (lambda x, y: ops.between(x, max=0.5), lambda x, y: x < 0.5),
-        (lambda x, y: ops.between(x, min=-0.5, max=0.5), lambda x, y: (x > -0.5) & (x < 0.5)),
-        (lambda x, y: ops.between(x), lambda x, y: np.full(x.shape, True)),
-        (lambda x, y: ops.sign(x), lambda x, y: np.sign(x)),
+        (corners.greater, np.greater),
+        (corners.equal, np.equal),
+        (lambda x, y: corners.between(x, max=0.5), lambda x, y: x < 0.5),
+        (lambda x, y: corners.between(x, min=-0.5, max=0.5), lambda x, y: (x > -0.5) & (x < 0.5)),
+        (lambda x, y: corners.between(x), lambda x, y: np.full(x.shape, True)),
+        (lambda x, y: corners.sign(x), lambda x, y: np.sign(x)),
         (
-            lambda x, y: ops.whole_max(x, axis=1),
+            lambda x, y: corners.whole_max(x, axis=1),
             lambda x, y: np.floor(x.max(axis=1, keepdims=True)),
         ),
     ],
@@ -395,7 +395,7 @@ def test_a_piecewise_constant_function_is_recorded_and_stops_gradients(f, numpy)
 
 def test_whole_max_of_what_is_not_finite_takes_nothing_off():
     x = np.array([[-np.inf, -np.inf], [np.inf, 1.0], [2.5, -np.inf]])
-    np.testing.assert_array_equal(ops.whole_max(x, axis=-1), [[0.0], [0.0], [2.0]])
+    np.testing.assert_array_equal(corners.whole_max(x, axis=-1), [[0.0], [0.0], [2.0]])
 
 
 def test_an_einsum_with_a_plain_number():

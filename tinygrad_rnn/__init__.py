@@ -9,7 +9,8 @@ Read in this order: `tensor.py`, `graph.py`, `ops.py`, `check/`, `nn/recurrent.p
 from . import bptt, data, functional, nn, optim
 from .check import Report, check_loss, check_module, check_rule, gradcheck, locate
 from .compiled import compile
-from .derivatives import hessian, hvp, jacobian, jvp, vjp
+from .corners import absolute, between, equal, greater, maximum, minimum, relu, sign, where
+from .derivatives import grad, hessian, hvp, jacobian, jvp, vjp
 from .draw import Drawing, draw
 from .draw.page import Page, step_through
 from .functional import (
@@ -32,39 +33,30 @@ from .functional import (
     unbind,
     var,
 )
-from .graph import grad
 from .modes import debug, detect_anomaly, enable_grad, line_by_line, no_grad, scope
 from .ops import (
-    absolute,
     add,
     astype,
-    between,
     broadcast_to,
     cos,
     cumsum,
     divide,
-    equal,
     exp,
     expm1,
     getitem,
-    greater,
     log,
     log1p,
     logsumexp,
     matmul,
     max,
-    maximum,
     min,
-    minimum,
     multiply,
     negative,
     power,
     prod,
-    relu,
     reshape,
     scatter,
     sigmoid,
-    sign,
     sin,
     softplus,
     sqrt,
@@ -74,7 +66,6 @@ from .ops import (
     sum_of_products,
     tanh,
     transpose,
-    where,
 )
 from .program import Graph
 from .tensor import Node, Primitive, Tensor, label, primitive

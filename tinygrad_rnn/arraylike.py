@@ -40,6 +40,7 @@ class Arraylike:
     changed: int
     data: Any
     node: Any
+    name: str | None
     label: Any
 
     shape = property(lambda self: self._array.shape, doc="The array's shape.")
@@ -78,6 +79,25 @@ class Arraylike:
     def __int__(self) -> int: return int(self.__array__())
     def __index__(self) -> int: return self.__array__().__index__()
     # fmt: on
+
+    def item(self) -> Any:
+        """The one number in a tensor of one entry, as a Python number."""
+        return self._array.item()
+
+    def numpy(self) -> Array:
+        """A copy of the array: yours to change, and outside the graph."""
+        return self._array.copy()
+
+    def __repr__(self) -> str:
+        body = np.array2string(self._array, separator=", ", prefix="Tensor(", threshold=20)
+        extra = [f"dtype={self.dtype}"] if self.dtype not in (float, int, bool) else []
+        extra += [f"name={self.name!r}"] if self.name is not None else []
+        extra += ["requires_grad=True"] if self._requires_grad and self.node is None else []
+        extra += [f"op={self.node.op.name}"] if self.node is not None else []
+        return f"Tensor({', '.join([body, *extra])})"
+
+    def __format__(self, spec: str) -> str:
+        return format(self.item(), spec) if spec else repr(self)
 
     def __len__(self) -> int:
         if not self.ndim:

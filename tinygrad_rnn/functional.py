@@ -15,18 +15,14 @@ from numpy.lib.array_utils import normalize_axis_index, normalize_axis_tuple
 from numpy.typing import ArrayLike, DTypeLike
 
 from .arraylike import Array, Axis, function, raw
+from .corners import absolute, clipped, equal, maximum, minimum, where, whole_max
 from .einsum import contracted
 from .ops import (
-    absolute,
     broadcast_to,
-    clipped,
-    equal,
     exp,
     getitem,
     joined,
     logsumexp,
-    maximum,
-    minimum,
     multiply,
     part,
     reshape,
@@ -36,8 +32,6 @@ from .ops import (
     square,
     stacked,
     transpose,
-    where,
-    whole_max,
 )
 from .ops import sum as sum_over
 from .tensor import Tensor

@@ -20,7 +20,7 @@ from numpy.typing import ArrayLike
 
 from .arraylike import raw
 from .guards import demand_finite_gradient, demand_rules, refuse_changed, refuse_shape, seed_of
-from .modes import differentiating, enable_grad, mode, uncollected
+from .modes import differentiating, mode, uncollected
 from .tensor import Node, Primitive, Tensor
 
 
@@ -209,13 +209,13 @@ def _fit(c: Any, x: Tensor, node: Node, i: int) -> Any:
 @uncollected()
 def backward(output: Tensor, grad: ArrayLike | None = None) -> None:
     """`Tensor.backward`: add dL/d(leaf) to `.grad` of every leaf that requires grad."""
-    found = _gradients([output], [raw(seed_of(output, grad))], lambda x: x._node is None)
+    found = gradients([output], [raw(seed_of(output, grad))], lambda x: x._node is None)
     for leaf, g in found.items():
         total = g if leaf.grad is None else leaf.grad + g
         leaf.grad = np.array(total, order="C")  # the leaf's own: nobody else writes there
 
 
-def _gradients(
+def gradients(
     outputs: Sequence[Tensor],
     seeds: Sequence[Any],
     wanted: Callable[[Tensor], bool],
@@ -231,68 +231,3 @@ def _gradients(
         with contextlib.suppress(RuntimeError):  # a refusal names the line of a loop, not the loop
             return walk(folded=True)
     return walk(folded=False)
-
-
-def grad(
-    output: Tensor | Sequence[Tensor],
-    inputs: Tensor | Sequence[Tensor],
-    grad_output: ArrayLike | Tensor | Sequence[Any] | None = None,
-    *,
-    create_graph: bool = False,
-    allow_unused: bool = False,
-) -> Any:
-    """d(output)/d(input) for each input, as Tensors, leaving every `.grad` alone.
-
-    Args:
-        output: a single number, or any shape if `grad_output` is given; or a sequence of outputs,
-            whose gradients add up.
-        inputs: a Tensor (leaf or result), or a sequence of them.
-        grad_output: dL/d(output); then the results are dL/d(input). For a sequence of outputs, a
-            sequence.
-        create_graph: record the walk, so that the results can be differentiated again.
-        allow_unused: give None for an input that the output does not depend on.
-
-    Returns:
-        a Tensor for a Tensor, a tuple for a sequence; each of its input's shape.
-
-    Raises:
-        RuntimeError: if an input is not part of the output's graph (unless `allow_unused`).
-
-    >>> from tinygrad_rnn import tanh
-    >>> x = Tensor(0.5, requires_grad=True)
-    >>> dx = grad(tanh(x), x, create_graph=True)
-    >>> float(grad(dx, x).data)  # -2 tanh(x) (1 - tanh(x)^2)
-    -0.7268619813835873
-    """
-    targets = (inputs,) if isinstance(inputs, Tensor) else tuple(inputs)
-    if not all(isinstance(x, Tensor) for x in targets):
-        raise TypeError("grad differentiates with respect to Tensors; an input is none")
-    outputs, seeds = _ends(output, grad_output)
-    seeds = [_as_tensor(g) if create_graph else raw(g) for g in seeds]
-    with enable_grad():  # the sums that the walk makes between the rules are part of the graph
-        found = _gradients(
-            outputs, seeds, set(targets).__contains__, towards=targets, recording=create_graph
-        )
-    for x in targets:
-        if x not in found and not allow_unused:
-            made = " and ".join(y.label for y in outputs)
-            raise RuntimeError(
-                f"{made} does not depend on {x.label}, or that needs no gradient: check"
-                " the argument, set requires_grad=True, or pass allow_unused=True to get None"
-            )
-    grads = tuple(_as_tensor(found[x]) if x in found else None for x in targets)
-    return grads[0] if isinstance(inputs, Tensor) else grads
-
-
-def _ends(output: Any, grad_output: Any) -> tuple[list[Tensor], list[Any]]:
-    """Where the walk starts, and the gradients that it starts with."""
-    if not isinstance(output, (tuple, list)):
-        return [output], [seed_of(output, grad_output)]
-    given = [None] * len(output) if grad_output is None else list(grad_output)
-    if len(given) != len(output):
-        raise ValueError(f"{len(output)} outputs need {len(output)} gradients; given {len(given)}")
-    return list(output), [seed_of(y, g) for y, g in zip(output, given)]
-
-
-def _as_tensor(g: Any) -> Tensor:
-    return g if isinstance(g, Tensor) else Tensor(g)

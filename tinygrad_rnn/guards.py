@@ -86,6 +86,31 @@ def demand_rules(name: str, rules: Sequence[Any], inputs: Sequence[Any]) -> None
             )
 
 
+def has_gradient(data: Array, op: Any, inputs: Sequence[Any]) -> bool:
+    """Whether gradients go through this result: not if it is whole numbers or piecewise constant.
+
+    Raise if it is no numbers, or if a rule that is needed is missing.
+    """
+    if data.dtype.kind not in _NUMBERS:
+        raise TypeError(f"{op.name} gave an array of {data.dtype}, not of numbers")
+    if data.dtype.kind not in "fc":
+        return False
+    if op.rules or not (op.constant or op.each or op.backward):
+        demand_rules(op.name, op.rules, inputs)
+    return not op.constant
+
+
+def one_for_each(inputs: Sequence[Any], grads: Any, op: Any) -> Sequence[Any]:
+    """What a hand-written backward returned, as a sequence; raise if one is missing."""
+    found = grads if isinstance(grads, (tuple, list)) else (grads,)
+    if len(found) != len(inputs):
+        raise ValueError(
+            f"the backward of {op.name} returned {len(found)} gradients for {len(inputs)} inputs:"
+            " return one for each"
+        )
+    return found
+
+
 def numbered(inputs: Sequence[Any]) -> dict[str, Any]:
     return {f"input {i}": x for i, x in enumerate(inputs)}
 

@@ -5,13 +5,11 @@ returns dL/d(its input). A rule may return more axes than its input has, where t
 the walk sums them. Names, shapes, axes and dtypes are NumPy's; arrays are positional, all else is
 keyword-only. Called on plain arrays, a primitive returns a plain array and records nothing.
 
-At a kink the rule gives **the subgradient of least norm**: operands that tie for a maximum or
-minimum share it equally; `absolute`, `relu` and `clip` have derivative 0 at their corners.
-
 Forwards are complex-safe (comparisons on `.real`, no `np.abs`), so that the gradient checker can
 differentiate them with the complex step; rules are holomorphic: nothing is conjugated.
 
-Read next: `functional.py`, what is composed of these; `check/`, which proves them.
+Read next: `corners.py`, the functions with kinks; `functional.py`, what is composed of all these;
+`check/`, which proves them.
 """
 
 # mypy: disable-error-code=has-type
@@ -23,7 +21,9 @@ from typing import Any
 
 import numpy as np
 
+from . import corners
 from .arraylike import FUNCTIONS, Axis
+from .corners import equal, where
 from .einsum import contracted  # noqa: F401 - one of the primitives
 from .graph import Share
 from .tensor import PRIMITIVES, Primitive, primitive
@@ -49,39 +49,6 @@ sin      = primitive(np.sin,      lambda g, out, x: g * cos(x))
 cos      = primitive(np.cos,      lambda g, out, x: -g * sin(x))
 tanh     = primitive(np.tanh,     lambda g, out, x: g * (1 - out * out))
 # fmt: on
-
-
-# ---------------------------------------------------------------- masks: piecewise constant
-@primitive(constant=True)
-def greater(x, y):
-    """Where x > y."""
-    return np.greater(x, y)
-
-
-@primitive(constant=True)
-def equal(x, y):
-    """Where x = y."""
-    return np.equal(x, y)
-
-
-@primitive(constant=True)
-def between(x, *, min=None, max=None):
-    """Where min < x < max."""
-    above = True if min is None else x.real > min
-    return above & (np.full(x.shape, True) if max is None else x.real < max)
-
-
-@primitive(constant=True)
-def sign(x):
-    """-1, 0 or 1, by the real part."""
-    return np.sign(x.real)
-
-
-@primitive(constant=True)
-def whole_max(x, *, axis=None):
-    """The largest entry along an axis (which is kept), rounded down; 0 where it is not finite."""
-    top = np.floor(np.max(x.real, axis=axis, keepdims=True, initial=-np.inf))
-    return np.where(np.isfinite(top), top, 0).astype(top.dtype)
 
 
 def _power_slope(x: Any, y: Any) -> Any:
@@ -122,62 +89,6 @@ def softplus(x):
 
 
 softplus.gradients(lambda g, out, x: g * sigmoid(x))
-
-
-@primitive
-def absolute(x):
-    """|x|; for complex x the holomorphic function that is |x| on the real axis, not the modulus."""
-    return np.where(x.real < 0, -x, x) if np.iscomplexobj(x) else np.abs(x)
-
-
-absolute.gradients(lambda g, out, x: g * sign(x))
-
-
-@primitive
-def relu(x):
-    """max(x, 0)."""
-    return np.maximum(x, 0)
-
-
-relu.gradients(lambda g, out, x: where(greater(out, 0), g, 0))
-
-
-@primitive(name="clip")
-def clipped(x, *, min=None, max=None):
-    """x where it lies between the bounds (plain numbers or arrays), else the nearer bound."""
-    clipped = np.clip(x.real, min, max)
-    if np.iscomplexobj(x):
-        return np.where(between.forward(x, min=min, max=max), x, clipped)
-    return clipped
-
-
-clipped.gradients(lambda g, out, x, min=None, max=None: where(between(x, min=min, max=max), g, 0))
-
-
-def _share(g: Any, x: Any, y: Any, out: Any) -> Any:
-    """What x gets of the gradient: all where it won, half where it ties with y."""
-    return where(equal(x, y), g / 2, where(equal(x, out), g, 0))
-
-
-# fmt: off
-maximum = primitive(np.maximum, lambda g, out, x, y: _share(g, x, y, out),
-                                lambda g, out, x, y: _share(g, y, x, out))
-minimum = primitive(np.minimum, lambda g, out, x, y: _share(g, x, y, out),
-                                lambda g, out, x, y: _share(g, y, x, out))
-# fmt: on
-
-
-@primitive
-def where(condition, x, y):
-    """x where the condition holds, else y."""
-    return np.where(condition, x, y)
-
-
-where.gradients(
-    None,
-    lambda g, out, condition, x, y: where(condition, g, 0),
-    lambda g, out, condition, x, y: where(condition, 0, g),
-)
 
 
 # ---------------------------------------------------------------- products over axes
@@ -468,7 +379,7 @@ _BASIC = frozenset([int, slice, type(None), type(Ellipsis)])
 scatter.gradients(each=lambda i, g, out, gs, items, shape: g[items[i]])
 
 
-for _name, _op in list(globals().items()):
+for _name, _op in [*vars(corners).items(), *globals().items()]:
     if isinstance(_op, Primitive):
         PRIMITIVES[_op.name] = _op
         if _name == _op.name:  # joined, part, ... have their NumPy face in functional.py

@@ -24,7 +24,8 @@ import numpy as np
 
 from .arraylike import Array, raw
 from .compiled import Program, Statement, function_text
-from .graph import Share, ancestors, grad
+from .derivatives import grad
+from .graph import Share, ancestors
 from .modes import mode, rewriting, uncollected
 from .ops import getitem, reshape, sum_of_products
 from .program import Graph

@@ -25,11 +25,12 @@ from .guards import (
     demand_finite,
     demand_like,
     demand_numbers,
-    demand_rules,
     demand_switchable,
     fingerprints,
+    has_gradient,
     is_plain,
     numbered,
+    one_for_each,
     plain_operand,
 )  # fmt: skip
 from .modes import Step, mode
@@ -131,12 +132,9 @@ class Tensor(Arraylike):
         array = np.array(data, dtype=dtype)
         demand_numbers(array)
         self._array = array
-        self.grad = None
-        self._node = None
+        self._node = self.grad = self.cut = self.folded = None
         self.name = name
         self.changed = 0
-        self.cut = None
-        self.folded = None
         self._requires_grad = False
         self.requires_grad = requires_grad
 
@@ -181,14 +179,6 @@ class Tensor(Arraylike):
         made = "a tensor" if self.node is None else f"the result of {self.node.op.name}"
         return f"{made} of shape {self.shape}"
 
-    def numpy(self) -> Array:
-        """A copy of the array: yours to change, and outside the graph."""
-        return self._array.copy()
-
-    def item(self) -> Any:
-        """The one number in a tensor of one entry, as a Python number."""
-        return self._array.item()
-
     def detach(self) -> Tensor:
         """The same values (and array) with no memory: gradients stop here."""
         out = _result(self._array, None, False)
@@ -211,22 +201,11 @@ class Tensor(Arraylike):
 
         backward(self, grad)
 
-    def __repr__(self) -> str:
-        body = np.array2string(self._array, separator=", ", prefix="Tensor(", threshold=20)
-        extra = [f"dtype={self.dtype}"] if self.dtype not in (float, int, bool) else []
-        extra += [f"name={self.name!r}"] if self.name is not None else []
-        extra += ["requires_grad=True"] if self._requires_grad and self.node is None else []
-        extra += [f"op={self.node.op.name}"] if self.node is not None else []
-        return f"Tensor({', '.join([body, *extra])})"
-
     def __reduce__(self) -> Any:
         """Leaves can be pickled and copied; a result is a place in a graph."""
         if self.node is not None:
             raise TypeError(f"{self.label} is part of a graph: keep .detach() or .numpy() of it")
         return _restored, (type(self), self._array, self._requires_grad, self.name, self.grad)
-
-    def __format__(self, spec: str) -> str:
-        return format(self.item(), spec) if spec else repr(self)
 
 
 def _restored(kind: type[Tensor], data: Array, needed: bool, name: str, grad: Any) -> Tensor:
@@ -240,13 +219,10 @@ def _result(data: Array, node: Node | None, requires_grad: bool) -> Tensor:
     """A Tensor around an array that is known to be good, without a copy."""
     out = Tensor.__new__(Tensor)
     out._array = data
-    out._requires_grad = requires_grad
     out._node = node
-    out.grad = None
-    out.name = None
+    out._requires_grad = requires_grad
+    out.grad = out.name = out.cut = out.folded = None
     out.changed = 0
-    out.cut = None
-    out.folded = None
     return out
 
 
@@ -319,12 +295,7 @@ class Primitive:
                     g = g.view()
                     g.flags.writeable = False
                 grads = self.backward(g, *inputs, **attrs)  # type: ignore[misc]
-                found.extend(grads if isinstance(grads, (tuple, list)) else (grads,))
-                if len(found) != len(inputs):
-                    raise ValueError(
-                        f"the backward of {self.name} returned {len(found)} gradients for"
-                        f" {len(inputs)} inputs: return one for each"
-                    )
+                found.extend(one_for_each(inputs, grads, self))
             return found[i]
 
         return pull
@@ -349,12 +320,10 @@ class Primitive:
         if type(data) is not np.ndarray:
             data = np.asarray(data)
         recording, scope, watching = mode.get()
-        if data.dtype.kind not in "fc":
-            needed = needed and self._demand_numbers(data)
         if not recording:
             return _result(data, None, False)
-        if needed and len(inputs) != self.covers:
-            needed = self._has_rules(inputs)
+        if needed and (data.dtype.kind not in "fc" or len(inputs) != self.covers):
+            needed = has_gradient(data, self, inputs)
         node = Node()
         node.op = self
         node.inputs = inputs
@@ -375,18 +344,6 @@ class Primitive:
                 f" given {self.arity + len(extra)} arguments by position"
             )
         return {self.metadata[0]: extra[0], **attrs}
-
-    def _demand_numbers(self, data: Array) -> bool:
-        """False: whole numbers and booleans have no gradient. Anything else is refused."""
-        if data.dtype.kind not in "biu":
-            raise TypeError(f"{self.name} gave an array of {data.dtype}, not of numbers")
-        return False
-
-    def _has_rules(self, inputs: tuple[Any, ...]) -> bool:
-        """Raise if a rule that is needed is missing; False: piecewise constant, no gradient."""
-        if self.rules or not (self.constant or self.each or self.backward):
-            demand_rules(self.name, self.rules, inputs)
-        return not self.constant
 
     def __deepcopy__(self, memory: Any) -> Primitive:
         return self

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from .entry import LOCAL, Function
+from .entry import GLOBAL, LOCAL, Function
 
 TIE = r"tie"
 TWICE = r"add up to 1, and they add up to 2"
@@ -67,3 +67,8 @@ pooled = Function("max of rows that tie", lambda x: x.max(axis=1), first_largest
 @pooled.wrong("every one of them gets all of it", LOCAL, [TIE, TWICE])
 def _(g, x):
     return g[:, None] * (x == x.max(axis=1, keepdims=True))
+
+
+@pooled.wrong("all is divided by the number of columns", GLOBAL, [r"times too small|tie"])
+def _(g, x):
+    return first_largest(g, x) / x.shape[1]

@@ -25,6 +25,7 @@ GROWTH_BAR = 2.3
 LENGTH_BAR = 1.15
 DEEP_BAR = 2.0
 MEMORY_BAR = 1.0
+TURNS = 6
 CHAIN = 100_000
 
 
@@ -239,8 +240,9 @@ def memory():
 def length():
     """Time and memory per step as T grows, LSTM, B = 8, H = 64, float32, collector on
 
-    A longer sequence has left the processor's cache, for a gradient by hand too. So the time is
-    given as it is and as a multiple of the hand-written layer's at the same length, in turns.
+    The lengths take turns, with as many steps in each turn, so that a slow minute of the machine is
+    slow for all of them; the quickest turn counts. A longer sequence has left the processor's
+    cache, for a gradient by hand too, so the time is given beside the hand-written layer's as well.
     """
     import tinygrad_rnn as tg
 
@@ -260,15 +262,15 @@ def length():
         layers[T].backward(output)
 
     layers = {T: HandwrittenLSTM((T, 8, 64, 64), lstm.state_dict()) for T in lengths}
-    times, ratios = {}, {}
-    for T in lengths:
-        ours(T), by_hand(T)
-        pairs = [
-            [seconds_of(partial(f, T)) / T for f in (ours, by_hand)]
-            for _ in range(max(8, 8000 // T))
-        ]
-        times[T] = min(a for a, _ in pairs)
-        ratios[T] = float(np.median([a / b for a, b in pairs]))
+    contenders = [(f, T) for T in lengths for f in (ours, by_hand)]
+    turns: dict = {contender: [] for contender in contenders}
+    for _ in range(TURNS + 1):
+        for f, T in contenders:
+            runs = range(max(lengths) // T)
+            turns[f, T].append(sum(seconds_of(partial(f, T)) for _ in runs) / max(lengths))
+    times = {T: min(turns[ours, T][1:]) for T in lengths}  # the first turn warms up
+    pairs = {T: zip(turns[ours, T][1:], turns[by_hand, T][1:]) for T in lengths}
+    ratios = {T: float(np.median([a / b for a, b in pairs[T]])) for T in lengths}
     sizes = {T: traced_peak(partial(ours, T)) / T for T in lengths}
     for what, unit, bar, figures, digits in (
         ("time", "us", LENGTH_BAR, {T: 1e6 * v for T, v in times.items()}, 0),

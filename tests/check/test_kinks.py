@@ -122,6 +122,24 @@ def last_of(tied):
     return first_of(tied[:, ::-1])[:, ::-1]
 
 
+# few entries, entries of which many are tied, and very many: they are searched in different ways
+@pytest.mark.parametrize("shape", [(2, 5), (4, 5), (30, 20), (80, 20)])
+@pytest.mark.parametrize("same", [False, True], ids=["every row's own", "one value for all"])
+def test_ties_within_an_input_have_to_add_up(shape, same):
+    """One of two got 1/D and the other 0: each alone lies between its two slopes."""
+    for seed in SEEDS[:2]:
+        rng = np.random.default_rng(seed)
+        x = rng.uniform(-1, 1, size=shape)
+        x[:, -1] = 2.0 if same else x[:, 1:-1].max(axis=1) + 1
+        x[:, 0] = x[:, -1]
+        for share in (first_of, last_of):
+            forward, right = maximum_of_rows(share)
+            gradcheck((forward, right), x, seed=seed).raise_if_failed()
+            smaller = maximum_of_rows(lambda tied, share=share: share(tied) / tied.shape[1])
+            wrong = gradcheck(smaller, x, seed=seed)
+            assert wrong.stage == "direction" and "2 entries tie for y" in str(wrong), wrong
+
+
 @pytest.mark.parametrize(
     ("share", "said"),
     [

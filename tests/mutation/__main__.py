@@ -1,4 +1,4 @@
-"""`python -m tests.mutation`: the mutants of three files that no test notices.
+"""`python -m tests.mutation`: the mutants of four files that no test notices.
 
     python -m tests.mutation                      every mutant: about half an hour
     python -m tests.mutation --file graph --only _total

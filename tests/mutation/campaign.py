@@ -41,6 +41,10 @@ TESTS = {  # those of a file that are likeliest to notice come first
         "test_ops.py", "test_graph.py", "test_functional.py", "test_derivatives.py",
         "nn/test_counts.py", "test_mutants.py",
     ),
+    "corners": (
+        "test_ops.py", "test_graph.py", "test_functional.py", "test_derivatives.py",
+        "test_mutants.py",
+    ),
     "einsum": ("test_ops.py", "test_functional.py", "test_mutants.py"),
     "graph": (
         "test_graph.py", "test_mutants.py", "test_tensor.py", "test_derivatives.py",

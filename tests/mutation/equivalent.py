@@ -14,9 +14,6 @@ from .mutants import Mutant
 # fmt: off
 EQUIVALENT: dict[str, dict[str, list[str]]] = {
     "ops": {
-        "np.where gives the dtype of `top` already, since NumPy 2: 0 is a weak number": [
-            'whole_max: return np.where(np.isfinite(top), top, 0).astype(top.dtype) -> return np.where(np.isfinite(top), top, 0)',
-        ],
         "where x and y are both 0 the factor y makes it 0, whatever power of 0 stands beside it": [
             '_power_slope: return y * power(x, where(equal(x, 0), where(equal(y, 0), 1.0, y - 1), y - 1)) -> return y * power(x, where(equal(x, 0), where(equal(y, 0), 2.0, y - 1), y - 1))',
         ],
@@ -29,9 +26,6 @@ EQUIVALENT: dict[str, dict[str, list[str]]] = {
         "log(1 + exp(x)) and x + log(1 + exp(-x)) are equal, and neither overflows between 0 and 1": [
             'softplus: right = x.real > 0 -> right = x.real >= 0',
             'softplus: right = x.real > 0 -> right = x.real > 1',
-        ],
-        "a value is inside the bounds, strictly, if and only if its clipped value is": [
-            'clipped.gradients: where(between(x, min=min, max=max), g, 0) -> where(between(out, min=min, max=max), g, 0)',
         ],
         "a stack of rows times a matrix is one product or many, with the same result; one is quicker": [
             'matmul: if np.ndim(x) > 2 and np.ndim(y) == 2: -> if False:',
@@ -90,6 +84,14 @@ EQUIVALENT: dict[str, dict[str, list[str]]] = {
         ],
         "without an axis the gradient that arrives is flat: its axis 0 is all it has": [
             '_cumsum_gradient: return cumsum(g[back], axis=0 if axis is None else axis)[back].reshape(x.shape) -> return cumsum(g[back], axis=axis)[back].reshape(x.shape)',
+        ],
+    },
+    "corners": {
+        "np.where gives the dtype of `top` already, since NumPy 2: 0 is a weak number": [
+            'whole_max: return np.where(np.isfinite(top), top, 0).astype(top.dtype) -> return np.where(np.isfinite(top), top, 0)',
+        ],
+        "a value is inside the bounds, strictly, if and only if its clipped value is": [
+            'clipped.gradients: where(between(x, min=min, max=max), g, 0) -> where(between(out, min=min, max=max), g, 0)',
         ],
     },
     "einsum": {

@@ -22,7 +22,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ..arraylike import Array, raw
-from ..graph import ancestors, cotangents, grad, seed_of
+from ..derivatives import grad
+from ..graph import ancestors, cotangents, seed_of
 from ..modes import Step, enable_grad
 from ..tensor import Tensor
 

@@ -22,7 +22,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ..arraylike import Array, raw
-from ..graph import ancestors, cotangents, grad
+from ..derivatives import grad
+from ..graph import ancestors, cotangents
 from ..modes import enable_grad, no_grad
 from ..tensor import Node, Tensor
 from .gradcheck import gradcheck

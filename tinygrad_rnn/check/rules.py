@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ..arraylike import Array, raw
-from ..graph import grad
+from ..derivatives import grad
 from ..modes import enable_grad
 from ..tensor import Primitive, Tensor
 from .gradcheck import gradcheck

@@ -18,7 +18,7 @@ from .compare import compare, on, one
 from .kinks import Kinks
 from .oracle import Trial
 from .rounding import Rounding
-from .ties import Tie, conventions, ties, torn
+from .ties import MOST, Tie, conventions, ties, torn
 
 STEPS = 100  # parts that are halved before the search gives up
 KINKS = 500  # entries that are looked at one by one, whether they lie on a kink
@@ -62,7 +62,13 @@ class Search:
     def tied(self) -> list[Tie]:
         """The entries, of all inputs, that share a kink with some of this one."""
         mine = self.kinks.entries()
-        return ties(self.trial, {self.i: mine}) if mine.size else []
+        if not mine.size:
+            return []
+        x = self.trial.setting.inputs[self.i]
+        if x.size <= MOST:
+            return ties(self.trial, {self.i: np.arange(x.size)})
+        partners = np.isin(x, x.flat[mine]).ravel() | self.kinks.beside.jumping
+        return ties(self.trial, {self.i: np.union1d(mine, np.flatnonzero(partners))})
 
     def torn(self) -> str:
         """What is wrong with how a tie is split; empty if it adds up."""

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..arraylike import Array, raw
-from ..graph import grad
+from ..derivatives import grad
 from ..modes import enable_grad, no_grad
 from ..tensor import Tensor
 

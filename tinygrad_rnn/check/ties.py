@@ -85,8 +85,27 @@ def _of_many(trial: Trial, entries: Sequence[Entry]) -> list[Tie]:
     slopes = _slopes(trial, steps)
     size = np.max(np.abs(slopes), axis=0)
     smooth = np.flatnonzero((np.ptp(slopes, axis=0) <= ROOM * size) & (size > 0))
-    found = (_shared(trial, int(k), entries, steps, slopes[0, k]) for k in smooth[:SAMPLED])
-    return [tie for tie in found if np.count_nonzero(tie.shares) > 1]
+    found = []
+    for k in smooth[:SAMPLED]:
+        tie = _shared(trial, int(k), entries, steps, slopes[0, k])
+        if not tie.adds_up:
+            mine = _that_move(trial, int(k), entries)
+            return [
+                _shared(trial, int(k), mine, _steps(trial, dict.fromkeys(mine, 1.0)), slopes[0, k])
+            ]
+        if np.count_nonzero(tie.shares) > 1:
+            found.append(tie)
+    return found
+
+
+def _that_move(trial: Trial, k: int, entries: Sequence[Entry]) -> list[Entry]:
+    """Those of many entries that change y_k at all, by halving."""
+    if not np.any(_slopes(trial, _steps(trial, dict.fromkeys(entries, 1.0)))[:, k]):
+        return []
+    if len(entries) == 1:
+        return list(entries)
+    half = len(entries) // 2
+    return _that_move(trial, k, entries[:half]) + _that_move(trial, k, entries[half:])
 
 
 def _groups(

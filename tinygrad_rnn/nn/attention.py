@@ -13,8 +13,9 @@ import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 
 from ..arraylike import raw
+from ..corners import where
 from ..functional import expand_dims, softmax
-from ..ops import tanh, where
+from ..ops import tanh
 from ..tensor import Tensor
 from .layers import Linear
 from .module import Module, Rng

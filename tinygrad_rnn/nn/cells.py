@@ -20,8 +20,9 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import DTypeLike
 
+from ..corners import relu
 from ..functional import split, unbind
-from ..ops import relu, sigmoid, tanh
+from ..ops import sigmoid, tanh
 from ..tensor import Tensor, label
 from .module import Module, Rng, array_or_tensor, uniform
 

@@ -14,10 +14,10 @@ from numpy.typing import ArrayLike, DTypeLike
 
 from .. import functional as F
 from ..arraylike import raw
+from ..corners import where
 from ..ops import (
     sqrt,
     tanh,  # noqa: F401 (for the example in Sequential)
-    where,
 )
 from .module import Module, Parameter, Rng, array_or_tensor, uniform
 

@@ -12,9 +12,9 @@ import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 
 from ..arraylike import Array, raw
+from ..corners import where
 from ..functional import concatenate, dropout, stack, swapaxes
 from ..modes import scope, uncollected
-from ..ops import where
 from ..replay import replayable, replayed
 from ..tensor import label
 from .cells import _GRU, _LSTM, _RNN, Bias, State, _known_activation, _Recurrent, label_input

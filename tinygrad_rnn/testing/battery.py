@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from ..arraylike import Array
-from ..graph import grad as gradient_of
+from ..derivatives import grad as gradient_of
 from ..tensor import Tensor
 
 STEP = 1e-20  # of the complex step: no subtraction, so no cancellation, so as small as one likes

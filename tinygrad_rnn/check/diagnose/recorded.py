@@ -17,8 +17,9 @@ from typing import Any, Protocol
 import numpy as np
 
 from ...arraylike import Array, raw
+from ...corners import where
 from ...functional import concatenate, expand_dims, stack
-from ...ops import getitem, matmul, multiply, reshape, scatter, sqrt, square, transpose, where
+from ...ops import getitem, matmul, multiply, reshape, scatter, sqrt, square, transpose
 from ...ops import sum as sum_over
 from ...tensor import Primitive, Tensor, primitive
 
