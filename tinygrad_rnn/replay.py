@@ -283,18 +283,22 @@ class StepProgram:
         held: Sequence[Any],
     ) -> Sequence[Array]:
         """Backwards through all steps; what it finds at each goes into the columns."""
-        n = len(d_state)
-        found = []
+        n, T = len(d_state), len(d_outputs)
+        whole: list[Array] = []  # (T, ...) of each: rows that were made one by one take more memory
         piece = max(1, PIECE // d_outputs[0].size)
-        for stop in range(len(d_outputs), 0, -piece):
-            steps = slice(max(0, stop - piece), stop)
+        for stop in range(T, 0, -piece):
+            start = max(0, stop - piece)
+            steps = slice(start, stop)
             local = self.local(*(_upon(columns[x][steps]) for x in self._local_in), *held)
             rows = [columns[x][steps] for x in self._per_step] + list(local)
-            for d_output, *row in zip(d_outputs[steps][::-1], *(a[::-1] for a in rows)):
-                back = self.backward(d_state[0] + d_output, *d_state[1:], *row, *held)
+            for t in range(stop - start)[::-1]:
+                row = [a[t] for a in rows]
+                back = self.backward(d_state[0] + d_outputs[start + t], *d_state[1:], *row, *held)
                 d_state = back[:n]
-                found.append(back[n:])
-        columns.update(zip(self._returned, zip(*reversed(found), strict=True), strict=True))
+                whole = whole or [np.empty((T, *a.shape), a.dtype) for a in back[n:]]
+                for all_steps, a in zip(whole, back[n:]):
+                    all_steps[start + t] = a
+        columns.update(zip(self._returned, whole, strict=True))
         return d_state
 
 
