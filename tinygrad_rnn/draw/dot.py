@@ -295,8 +295,8 @@ class _Writer:
         plan, parted = self.plan, set()
         for link in sorted(plan.graph.links, key=self._place):
             edge = _edge(link)
-            values = {"class": f"from-n{link.source} to-n{link.child} argument-{link.argument}"}
-            values |= self.arrows.link(link, edge in self.lanes)
+            name = f"from-n{link.source} to-n{link.child} argument-{link.argument}"
+            values = {"class": Quoted(f'"{name}"'), **self.arrows.link(link, edge in self.lanes)}
             values |= self._when(link)
             if edge in plan.states.spines:
                 values["weight"] = "200" if edge in self.straight else "100"

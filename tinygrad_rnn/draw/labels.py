@@ -82,7 +82,8 @@ def shape_text(shape: tuple[int, ...]) -> str:
 
 def value_text(value: Any) -> str:
     """At most four numbers, else the norm; without the sign of a zero."""
-    return short(None if value is None else np.asarray(value) + 0)
+    small = value is not None and np.size(value) <= 4
+    return short(np.asarray(value) + 0 if small else value)
 
 
 def decimals(value: Any) -> str:

@@ -34,6 +34,7 @@ class Nodes:
         self.plan, self.labeller, self.theme, self.rich = plan, labeller, theme, rich
         self.style, self.merged = style, style == "merged"
         self._forms: dict[tuple[str, bool, str, bool], str] = {}  # few, and very many nodes
+        self._runs: dict[tuple[Run, bool], str] = {}
         self.compact = not labeller.show
 
     def line(self, n: int) -> str:
@@ -44,10 +45,11 @@ class Nodes:
         small = self.merged and self.compact and looks in ("op", "derivative")
         circle = label.title[0].text if small and len(label.title) == 1 else ""
         rounded = self.merged and plan.line(n).op in NONLINEAR and looks != "derivative"
-        values = {"id": f"node-n{n}", "class": looks, "label": self.label(label, pale)}
-        last = self._place(n) | {"tooltip": self.labeller.tooltip(n)}
+        first = f'id="node-n{n}" class="{looks}" label={self.label(label, pale)}'
         form = self._form(looks, rounded and not circle, circle, pale)
-        return f"n{n} [{pairs(values)} {form} {pairs(last)}]"
+        lane = self._place(n)
+        place = f" {pairs(lane)}" if lane else ""
+        return f"n{n} [{first} {form}{place} tooltip={quoted(self.labeller.tooltip(n))}]"
 
     def is_parted(self, n: int) -> bool:
         """Whether the operation of a line stands in a circle of its own."""
@@ -169,6 +171,12 @@ class Nodes:
         )
 
     def _rich_run(self, run: Run, pale: bool = False) -> str:
+        key = run, pale
+        if key not in self._runs:
+            self._runs[key] = self._written(run, pale)
+        return self._runs[key]
+
+    def _written(self, run: Run, pale: bool) -> str:
         text = rich_text(run.text)
         if text.startswith(" "):  # an SVG swallows the first space
             text = f"&#160;{text[1:]}"

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from ..program import Fold, Gradients, Graph, Line, in_steps
 from ..tensor import Tensor
@@ -64,6 +65,15 @@ class Plan:
 
     def looks(self, number: int) -> str:
         """The class of a line, which decides its colours and border."""
+        if number not in self._looks:
+            self._looks[number] = self._class(number)
+        return self._looks[number]
+
+    @cached_property
+    def _looks(self) -> dict[int, str]:
+        return {}
+
+    def _class(self, number: int) -> str:
         line = self.line(number)
         kind = line.kind
         if kind == "parameter" and self._is_step_input(number) and not line.learned:

@@ -5,8 +5,10 @@ Read next: `value.py`, which collects the lines of a graph.
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -75,7 +77,7 @@ class Line:
     @property
     def path(self) -> tuple[str, ...]:
         """The module path: the scope without its time steps."""
-        return tuple(entry for entry in self.scope if not isinstance(entry, Step))
+        return _path(self.scope)
 
     @property
     def layer(self) -> int | None:
@@ -92,6 +94,11 @@ class Line:
     def _layer(self) -> re.Match[str] | None:
         matches = (LAYER.fullmatch(entry) for entry in reversed(self.path))
         return next((match for match in matches if match), None)
+
+
+@lru_cache(maxsize=4096)
+def _path(scope: Scope) -> tuple[str, ...]:
+    return tuple([entry for entry in scope if not isinstance(entry, Step)])
 
 
 class Edge(NamedTuple):
@@ -115,10 +122,12 @@ def short(value: Any) -> str:
         return "–"
     flat = np.ravel(value)
     if flat.size <= 4 and flat.dtype.kind != "c":
-        return " ".join(f"{v:.3g}" for v in flat) or "empty"
-    return f"|·| {np.linalg.norm(flat):.3g}"
+        return " ".join([f"{v:.3g}" for v in flat.tolist()]) or "empty"
+    size = math.sqrt(flat.dot(flat)) if flat.dtype.kind == "f" else np.linalg.norm(flat)
+    return f"|·| {size:.3g}"
 
 
+@lru_cache(maxsize=4096)
 def step_scope(scope: Scope) -> Scope | None:
     """A scope up to its innermost time step; None without one.
 
