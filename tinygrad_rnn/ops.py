@@ -190,10 +190,13 @@ def prod(x, *, axis=None, keepdims=False):
 
 
 def _prod_gradient(g: Any, out: Any, x: Any, axis: Axis = None, keepdims: bool = False) -> Any:
-    g, total = _kept(g, x, axis, keepdims), _kept(out, x, axis, keepdims)
-    if type(x) is np.ndarray and np.all(x != 0):  # what is recorded has to hold at zeros too
-        return g * total / x
-    return g * _product_of_others(x, axis)
+    g = _kept(g, x, axis, keepdims)
+    if type(x) is not np.ndarray:  # what is recorded has a derivative at zeros too
+        return g * _product_of_others(x, axis)
+    zero = x == 0
+    others = np.where(zero, 1, x)
+    total = np.prod(others, axis=axis, keepdims=True)  # it is the rest where x is the only zero
+    return g * np.where(np.sum(zero, axis=axis, keepdims=True) == zero, total / others, 0)
 
 
 def _product_of_others(x: Any, axis: Axis) -> Any:

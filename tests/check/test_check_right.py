@@ -282,3 +282,21 @@ def test_a_forward_that_computes_in_float32_is_checked_with_fewer_digits():
 
 def narrow(x):
     return np.complex64 if np.iscomplexobj(x) else np.float32
+
+
+def test_a_function_that_takes_gradients_itself():
+    def penalty(x):
+        dx = tg.grad((tg.tanh(x) * x).sum(), x, create_graph=True)
+        return (dx * dx).sum()
+
+    for order in (1, 2):
+        assert gradcheck(penalty, *normal(3), order=order)
+    assert not gradcheck(lambda x: tg.grad(wrong_cube(x).sum(), x, create_graph=True), *normal(3))
+
+
+def slope_of_cube(g, out, x):
+    """Right, but its own derivative is half of what it should be."""
+    return 3 * g * x * (x.detach() if isinstance(x, tg.Tensor) else x)
+
+
+wrong_cube = tg.primitive(lambda x: x * x * x, slope_of_cube, name="wrong_cube")

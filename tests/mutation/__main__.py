@@ -83,7 +83,7 @@ def _report(
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.mutation", description=__doc__)
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
-    parser.add_argument("--file", action="append", choices=tuple(TESTS), help="default: all three")
+    parser.add_argument("--file", action="append", choices=tuple(TESTS), help="default: all four")
     parser.add_argument("--only", metavar="NAME", help="mutants of functions with this in the name")
     parser.add_argument("--sample", type=int, metavar="N", help="so many of them, at random")
     parser.add_argument("--seed", type=int, default=0, help="of the sample (default: 0)")

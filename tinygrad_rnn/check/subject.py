@@ -69,10 +69,18 @@ class TensorFunction(Subject):
     def __init__(self, f: Callable[..., Any]) -> None:
         self.f = f
         self.name = title(f)
+        self._records = False  # whether f calls tg.grad itself, so that its values need a graph
 
     def values(self, inputs: Sequence[Any]) -> list[Array]:
-        with no_grad():
-            return [y.data for y in self._apply([_tensor(x, False) for x in inputs])]
+        if self._records:
+            return [y.data for y in self.graph(inputs)[1]]
+        try:
+            with no_grad():
+                return [y.data for y in self._apply([_tensor(x, False) for x in inputs])]
+        except RuntimeError:
+            found = [y.data for y in self.graph(inputs)[1]]
+            self._records = True
+            return found
 
     def run(self, inputs: Sequence[Any]) -> Run:
         xs, ys = self.graph(inputs)
