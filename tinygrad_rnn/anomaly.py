@@ -11,8 +11,8 @@ from collections.abc import Iterable
 import numpy as np
 
 from .arraylike import raw
-from .graph import ancestors, cotangents, seed_of
-from .guards import demand_finite, numbered
+from .graph import ancestors, cotangents
+from .guards import demand_finite, numbered, seed_of
 from .modes import detect_anomaly
 from .tensor import Tensor
 

@@ -74,6 +74,20 @@ def grad(
     return grads[0] if isinstance(inputs, Tensor) else grads
 
 
+def _ends(output: Any, grad_output: Any) -> tuple[list[Tensor], list[Any]]:
+    """Where the walk starts, and the gradients that it starts with."""
+    if not isinstance(output, (tuple, list)):
+        return [output], [seed_of(output, grad_output)]
+    given = [None] * len(output) if grad_output is None else list(grad_output)
+    if len(given) != len(output):
+        raise ValueError(f"{len(output)} outputs need {len(output)} gradients; given {len(given)}")
+    return list(output), [seed_of(y, g) for y, g in zip(output, given)]
+
+
+def _as_tensor(g: Any) -> Tensor:
+    return g if isinstance(g, Tensor) else Tensor(g)
+
+
 @enable_grad()
 def vjp(
     f: Function, inputs: Inputs, v: Any = None, *, create_graph: bool = False
@@ -206,17 +220,3 @@ def _leave(y: Tensor, create_graph: bool) -> Tensor:
 
 def _like(inputs: Inputs, values: Any) -> Any:
     return tuple(values) if isinstance(inputs, tuple) else next(iter(values))
-
-
-def _ends(output: Any, grad_output: Any) -> tuple[list[Tensor], list[Any]]:
-    """Where the walk starts, and the gradients that it starts with."""
-    if not isinstance(output, (tuple, list)):
-        return [output], [seed_of(output, grad_output)]
-    given = [None] * len(output) if grad_output is None else list(grad_output)
-    if len(given) != len(output):
-        raise ValueError(f"{len(output)} outputs need {len(output)} gradients; given {len(given)}")
-    return list(output), [seed_of(y, g) for y, g in zip(output, given)]
-
-
-def _as_tensor(g: Any) -> Tensor:
-    return g if isinstance(g, Tensor) else Tensor(g)

@@ -23,7 +23,8 @@ from numpy.typing import ArrayLike
 
 from ..arraylike import Array, raw
 from ..derivatives import grad
-from ..graph import ancestors, cotangents, seed_of
+from ..graph import ancestors, cotangents
+from ..guards import seed_of
 from ..modes import Step, enable_grad
 from ..tensor import Tensor
 

@@ -16,7 +16,8 @@ import numpy as np
 
 from ..arraylike import Array, raw
 from ..graph import ancestors as results_of
-from ..graph import cotangents, seed_of
+from ..graph import cotangents
+from ..guards import seed_of
 from ..modes import uncollected
 from ..tensor import Tensor
 from .costs import Summary, flops, kept_bytes, summary
