@@ -802,3 +802,21 @@ def test_states_that_cannot_be_looked_at_are_refused():
         gradient_norms(h[-1].sum(), [Tensor(np.ones(2), name="h0"), *h])
     with pytest.raises(ValueError, match=r"states have one size; given \[\(2,\), \(3,\)\]"):
         state_jacobians([Tensor(np.ones(3), requires_grad=True), *h])
+
+
+# ---------------------------------------------------------------- one state for each step
+@pytest.mark.parametrize("T", [5, 20])
+@pytest.mark.parametrize("kind", ["RNN", "LSTM", "GRU", "LSTM with a projection"])
+def test_a_step_has_one_state_also_where_it_is_masked_or_projected(kind, T):
+    """The cell's h and the masked or projected h were both found, twice as many as steps."""
+    options = {"proj_size": 2} if "projection" in kind else {}
+    net = getattr(nn, kind.split()[0])(2, 3, **options, rng=0)
+    x = np.random.default_rng(0).normal(size=(T, 2, 2))
+    for lengths in (None, [T, T - 2]):
+        output, _ = net(x) if lengths is None else net(x, lengths=lengths)
+        states = find_states(output)
+        assert [h.shape for h in states] == [(2, 2 if options else 3)] * T
+        for t, h in enumerate(states):
+            kept = h.data if lengths is None else h.data * (t < np.array(lengths))[:, None]
+            np.testing.assert_array_equal(output.data[t], kept)
+        assert len(gradient_norms((output * output).sum(), states)) == T

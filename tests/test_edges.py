@@ -7,6 +7,7 @@ import pytest
 
 import tinygrad_rnn as tg
 from tinygrad_rnn import functional as F
+from tinygrad_rnn import guards, nn
 
 
 def leaf(values, name="x"):
@@ -240,3 +241,59 @@ def test_settings_that_are_no_settings():
             tg.optim.Adam([w], **settings)
     with pytest.raises(TypeError, match="iterable"):
         tg.optim.SGD(w)
+
+
+# ---------------------------------------------------------------- memory that is shared
+def linear():
+    layer, x = nn.Linear(2, 3, rng=0), tg.Tensor(np.ones((4, 2)), requires_grad=True)
+    return layer.weight, layer(x), x
+
+
+def frozen():
+    layer, x = nn.Linear(2, 3, rng=0), tg.Tensor(np.ones((4, 2)), requires_grad=True)
+    layer.weight.requires_grad = False
+    return layer.weight, layer(x), x
+
+
+def detached():
+    w, x = (tg.Tensor(np.ones(3), requires_grad=True, name=name) for name in "wx")
+    return w, x * w.detach(), x
+
+
+def sliced():
+    w, x = tg.Tensor(np.ones(5), name="w"), tg.Tensor(np.ones(3), requires_grad=True)
+    return w, x * w[:3], x
+
+
+@pytest.mark.parametrize("program", [linear, frozen, detached, sliced])
+def test_writing_into_data_is_noticed_through_a_view(program):
+    """`w.data -= 1` writes into the array, and w.T, w[:3], w.detach() have the same memory."""
+    w, y, x = program()
+    w.data -= 1.0
+    with pytest.raises(RuntimeError, match=f"shares the memory of '{w.name}'.* changed in place"):
+        tg.grad(y.sum(), x)
+    _, y, x = program()  # what is recorded afterwards is as good as ever
+    y.sum().backward()
+
+
+def test_a_training_loop_may_write_into_data():
+    layer = nn.Linear(2, 1, rng=0)
+    losses = []
+    for _ in range(50):
+        loss = tg.square(layer(np.array([[1.0, 2.0], [0.5, -1.0]])) - 1.0).sum()
+        layer.zero_grad()
+        loss.backward()
+        for p in layer.parameters():
+            p.data -= 0.1 * p.grad
+        losses.append(loss.item())
+    assert losses[-1] < 1e-3 * losses[0]
+
+
+def test_what_was_written_into_is_forgotten_with_its_array():
+    w = tg.Tensor(np.ones(3))
+    before = len(guards.writes._known)
+    w.data += 1.0
+    w.data += 1.0
+    assert len(guards.writes._known) == before + 1
+    del w
+    assert len(guards.writes._known) == before

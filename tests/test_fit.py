@@ -207,3 +207,12 @@ def test_a_score_that_is_not_finite_is_traced_too():
     fit = Fit(task, task.model("", np.random.default_rng(0)))
     with np.errstate(all="ignore"), pytest.raises(FloatingPointError, match="log in judging has 3"):
         list(fit.epochs_left())
+
+
+@pytest.mark.parametrize("key", ["foo", "best/zzz", "optimizer/zzz"])
+def test_a_damaged_checkpoint_is_refused_before_training(tmp_path, key):
+    run(tmp_path)
+    arrays = dict(np.load(tmp_path / "checkpoint.npz"))
+    np.savez(tmp_path / "checkpoint.npz", **arrays, **{key: np.ones(2)})
+    with pytest.raises(ValueError, match=r"checkpoint\.npz is damaged"):
+        Fit(Line(), Line().model("gru", np.random.default_rng(1)), folder=tmp_path).resume(tmp_path)

@@ -173,3 +173,10 @@ def test_softmax_keeps_its_precision_beside_infinity():
         found = F.softmax(leaf(np.array([-np.inf, 1e4, 3.0], dtype)))
         assert found.dtype == dtype
         close(found.data, [0, 1, 0])
+
+
+def test_a_rule_that_returns_nothing_is_named():
+    forgetful = tg.primitive(lambda x: x * 2, lambda g, out, x: None, name="forgetful")
+    x = tg.Tensor(1.0, requires_grad=True)
+    with pytest.raises(ValueError, match="rule of forgetful for input 0 returned None"):
+        forgetful(x).backward()

@@ -55,15 +55,19 @@ def load_checkpoint(run: Fit, folder: Path, epoch: type[Epoch]) -> list[Epoch]:
     if theirs != _settings(run):
         raise ValueError(f"{path} belongs to another run: {theirs}; this is {_settings(run)}")
     parts: dict[str, dict[str, Array]] = {"model": {}, "best": {}, "optimizer": {}}
-    for key, array in arrays.items():
-        part, _, name = key.partition("/")
-        parts[part][name] = array
-    run.model.load_state_dict(parts["model"])
-    run.optimizer.load_state_dict(parts["optimizer"])
-    run.best = parts["best"]
-    for rng, state in zip(_generators(run.model), notes["random"], strict=True):
-        rng.bit_generator.state = state
-    return [epoch(**row) for row in notes["history"]]
+    try:
+        for key, array in arrays.items():
+            part, _, name = key.partition("/")
+            parts[part][name] = array
+        run.model.load_state_dict(parts["best"])  # they fit: `use_best` will want them
+        run.model.load_state_dict(parts["model"])
+        run.optimizer.load_state_dict(parts["optimizer"])
+        run.best = parts["best"]
+        for rng, state in zip(_generators(run.model), notes["random"], strict=True):
+            rng.bit_generator.state = state
+        return [epoch(**row) for row in notes["history"]]
+    except (KeyError, TypeError, ValueError) as error:
+        raise ValueError(f"{path} is damaged: {error}") from None
 
 
 def _settings(run: Fit) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import tempfile
 from collections.abc import Iterator
@@ -21,6 +22,8 @@ def whole_file(path: str | Path, mode: str = "w") -> Iterator[IO[Any]]:
         OSError: as `open` does; what stood there before is then untouched.
     """
     target = Path(path)
+    if not target.parent.is_dir():
+        raise FileNotFoundError(errno.ENOENT, "there is no such folder", str(target.parent))
     handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
     try:
         text: Any = {} if "b" in mode else {"encoding": "utf-8", "newline": ""}

@@ -19,7 +19,14 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from .arraylike import raw
-from .guards import demand_finite_gradient, demand_rules, refuse_changed, refuse_shape, seed_of
+from .guards import (
+    demand_finite_gradient,
+    demand_rules,
+    refuse_changed,
+    refuse_shape,
+    seed_of,
+    writes,
+)  # fmt: skip
 from .modes import differentiating, mode, uncollected
 from .tensor import Node, Primitive, Tensor
 
@@ -118,7 +125,7 @@ def _chain_rule(
     if recording:
         pull = differentiating(node.scope)(pull)
     index, attrs = node.index, node.attrs
-    if out.changed > index or node.fingerprints is not None:
+    if out.changed > index or writes.last > index or node.fingerprints is not None:
         refuse_changed(out, node)
     found = []
     for i, x in enumerate(node.inputs):

@@ -8,6 +8,7 @@ Read next: `tensor.py`, which they guard.
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Mapping, Sequence
 from itertools import zip_longest
 from typing import Any
@@ -188,6 +189,30 @@ def _parts(value: Any) -> list[Array]:
     return [value] if isinstance(value, np.ndarray) else []
 
 
+class Writes:
+    """The arrays that `x.data -= 1` wrote into: results that are views of them changed, too."""
+
+    def __init__(self) -> None:
+        self.last = 0  # the tick of the latest
+        self._known: dict[int, tuple[weakref.ref[Array], int, str]] = {}
+
+    def note(self, x: Any) -> None:
+        """Called when the array of x was written into; forgotten when nobody holds the array."""
+        key, self.last = id(x._array), x.changed
+        gone = weakref.ref(x._array, lambda _: self._known.pop(key, None))
+        self._known[key] = gone, x.changed, x.label
+
+    def into(self, array: Any, index: float) -> str:
+        """The tensor whose memory this is, if it was written into after that tick; else ""."""
+        for written, tick, label in list(self._known.values()):
+            if tick > index and np.may_share_memory(written(), array):
+                return label
+        return ""
+
+
+writes = Writes()
+
+
 def refuse_changed(out: Any, node: Any) -> None:
     """Raise if an array was replaced after this node recorded it: its gradient would be wrong."""
     for x in (out, *node.inputs):
@@ -195,6 +220,14 @@ def refuse_changed(out: Any, node: Any) -> None:
             raise RuntimeError(
                 f"{x.label} was changed in place after {node.op.name} had recorded it, so this"
                 " gradient would be wrong: run the forward pass again, or call backward() first"
+            )
+    for x, array in zip((out, *node.inputs), (out._array, *node.values), strict=True):
+        if isinstance(array, np.ndarray) and (label := writes.into(array, node.index)):
+            what = x.label if isinstance(x, Arraylike) else "a plain array"
+            raise RuntimeError(
+                f"{what} shares the memory of {label}, which was changed in place after"
+                f" {node.op.name} had recorded it, so this gradient would be wrong: run the forward"
+                " pass again, or call backward() first"
             )
     if node.fingerprints is not None:
         now = fingerprints(out._array, [raw(x) for x in node.inputs], node.attrs)

@@ -32,6 +32,7 @@ from .guards import (
     numbered,
     one_for_each,
     plain_operand,
+    writes,
 )  # fmt: skip
 from .modes import Step, mode
 
@@ -148,8 +149,10 @@ class Tensor(Arraylike):
     def data(self, value: ArrayLike) -> None:
         array = np.asarray(raw(value))
         demand_like(array, self)
-        self._array = array.astype(self.dtype, copy=False)
         self.changed = next(_clock)
+        if array is self._array:  # `x.data -= 1` has written into it
+            writes.note(self)
+        self._array = array.astype(self.dtype, copy=False)
 
     @property
     def node(self) -> Node | None:
@@ -404,6 +407,12 @@ def _signature(forward: Callable[..., Any]) -> tuple[int, tuple[str, ...]]:
     if any(p.kind is p.VAR_POSITIONAL for p in parameters):
         return sys.maxsize, names
     return sum(p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD) for p in parameters), names
+
+
+def rename(old: Any, new: Any) -> None:
+    """Give the name of one Tensor to another, which stands for it from here on."""
+    if isinstance(old, Tensor) and isinstance(new, Tensor):
+        old.name, new.name = None, old.name
 
 
 def label(**tensors: Any) -> None:

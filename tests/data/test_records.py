@@ -135,3 +135,9 @@ def test_a_strict_alphabet(write):
     assert read_fasta(path)[1] == ["ACGTACGN"]
     with pytest.raises(ValueError, match="line 3: 'N', letter 4, is not one of 'ACGT'"):
         read_fasta(path, alphabet="ACGT")
+
+
+def test_a_letter_whose_capital_is_another_letter_is_illegal(tmp_path):
+    (tmp_path / "a.fasta").write_text(">a\nACG\n>b\nAß\n", encoding="utf-8")
+    with pytest.raises(ValueError, match=r"a\.fasta, line 4: 'ß', letter 2, is not one of"):
+        read_fasta(tmp_path / "a.fasta")

@@ -141,3 +141,18 @@ def test_pairs_come_back(write, rows, end):
 def test_bad_pairs_are_named(write, content, message):
     with pytest.raises(ValueError, match=rf"reviews\.csv.*{message}"):
         read_pairs(write(content))
+
+
+def test_a_cell_may_be_a_long_text(tmp_path):
+    limit = csv.field_size_limit()
+    (tmp_path / "a.csv").write_text("text,label\n" + "x" * 200_000 + ",1\n")
+    texts, _ = read_csv(tmp_path / "a.csv", "text", "label")
+    assert len(texts[0]) == 200_000 and csv.field_size_limit() == limit
+
+
+def test_numbers_and_delimiters_of_python_and_of_no_table_are_refused(tmp_path):
+    (tmp_path / "a.csv").write_text("a\n1_000\n")
+    with pytest.raises(ValueError, match="line 2: column 'a' is '1_000', which is not a number"):
+        read_series(tmp_path / "a.csv", "a")
+    with pytest.raises(ValueError, match="delimiter is one letter.* given ',,'"):
+        read_csv(tmp_path / "a.csv", "a", delimiter=",,")

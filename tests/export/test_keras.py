@@ -37,7 +37,8 @@ def test_outputs_are_those_of_keras(layer):
     output, _ = net(REFERENCE["x"])
     exact = name(layer) in ("lstm", "gruTrue")
     assert_allclose(output.data, layer["output"], rtol=0, atol=1e-14 if exact else 2e-7)
-    for back, w in zip(to_keras(layer["kind"], net.state_dict()), weights, strict=True):
+    back_again = to_keras(layer["kind"], net.state_dict(), reset_after=two)
+    for back, w in zip(back_again, weights, strict=True):
         assert_array_equal(back, w)
 
 
@@ -57,3 +58,52 @@ def test_what_does_not_fit_is_refused():
         from_keras("conv", [np.zeros((3, 2)), np.zeros((2, 2))])
     with pytest.raises(ValueError, match=r"kernel \(D, 4H\)"):
         from_keras("lstm", [np.zeros((3, 6)), np.zeros((2, 6))])
+
+
+@pytest.mark.parametrize("kind", ["rnn", "lstm", "gru"])
+def test_one_bias_of_keras_goes_into_a_layer_with_two(kind):
+    single, two = (CLASSES[kind](3, 2, bias=b, rng=0) for b in ("single", True))
+    options = {"reset_after": False} if kind == "gru" else {}
+    weights = to_keras(kind, single.state_dict(), **options)
+    two.load_state_dict(from_keras(kind, weights, bias=True))
+    x = np.random.default_rng(0).normal(size=(4, 2, 3))
+    assert_allclose(two(x)[0].data, single(x)[0].data, rtol=1e-12)
+
+
+@pytest.mark.parametrize("reset_after", [True, False])
+@pytest.mark.parametrize("bias", [True, "single"])
+def test_a_gru_has_the_biases_that_keras_wants(reset_after, bias):
+    net = tg.nn.GRU(3, 2, reset_after=reset_after, bias=bias, rng=0)
+    weights = to_keras("gru", net.state_dict(), reset_after=reset_after)
+    assert weights[2].shape == ((2, 6) if reset_after else (6,))
+    back = tg.nn.GRU(3, 2, reset_after=reset_after, rng=1)
+    back.load_state_dict(from_keras("gru", weights, bias=True))
+    x = np.random.default_rng(0).normal(size=(4, 2, 3))
+    assert_allclose(back(x)[0].data, net(x)[0].data, rtol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("kind", "weights", "message"),
+    [
+        ("gru", [np.ones((2, 9))], "two or three arrays"),
+        ("gru", [np.ones(9), np.ones((3, 9))], "kernel"),
+        (
+            "lstm",
+            [np.ones((2, 12)), np.ones((3, 12)), np.ones(11)],
+            r"bias .* \(12,\); given \(11,\)",
+        ),
+        ("gru", [np.ones((2, 9)), np.ones((3, 9)), np.ones((3, 9))], r"\(2, 9\); given \(3, 9\)"),
+    ],
+)
+def test_arrays_that_are_no_weights_of_keras_are_refused(kind, weights, message):
+    with pytest.raises(ValueError, match=message):
+        from_keras(kind, weights)
+
+
+def test_what_keras_has_not_is_refused():
+    with pytest.raises(ValueError, match="weight_ch_l0"):
+        to_keras("lstm", tg.nn.LSTM(2, 3, peephole=True).state_dict())
+    with pytest.raises(ValueError, match="weight_hr_l0"):
+        to_keras("lstm", tg.nn.LSTM(2, 3, proj_size=2).state_dict())
+    with pytest.raises(ValueError, match="no 'weight_ih_l0'"):
+        to_keras("gru", {})

@@ -82,3 +82,37 @@ def test_a_damaged_safetensors_file_is_refused(tmp_path):
     (tmp_path / "w.safetensors").write_bytes(b"nothing of the kind")
     with pytest.raises(ValueError, match=r"w\.safetensors is not a \.safetensors file"):
         load_weights(tmp_path / "w.safetensors")
+
+
+def test_an_array_may_have_any_name(tmp_path):
+    state = {"file": np.ones(2), "a/b": np.zeros((0, 3)), "self": np.array(1.5)}
+    save_weights(state, tmp_path / "w.npz")
+    for found in (load_weights(tmp_path / "w.npz"), np.load(tmp_path / "w.npz")):
+        assert set(found) == set(state)
+        for name, array in state.items():
+            np.testing.assert_array_equal(found[name], array)
+
+
+def test_files_that_are_no_weights_are_refused_in_our_words(tmp_path):
+    (tmp_path / "junk.npz").write_text("junk")
+    np.save(tmp_path / "one.npy", np.ones(2))
+    (tmp_path / "one.npy").rename(tmp_path / "one.npz")
+    np.savez(tmp_path / "objects.npz", a=np.array([object()], dtype=object))
+    for name, message in (("junk", "not a .npz"), ("one", "not a .npz"), ("objects", "never load")):
+        with pytest.raises(ValueError, match=message):
+            load_weights(tmp_path / f"{name}.npz")
+    with pytest.raises(FileNotFoundError, match="no such folder: .*missing"):
+        save_weights({"a": np.ones(1)}, tmp_path / "missing" / "w.npz")
+
+
+def test_numbers_that_numpy_has_not_are_named(tmp_path):
+    torch = pytest.importorskip("torch")
+    save_file = pytest.importorskip("safetensors.torch").save_file
+    state = torch.nn.LSTM(2, 3).bfloat16().state_dict()
+    save_file(state, tmp_path / "half.safetensors")
+    with pytest.raises(ValueError, match="BF16.* convert them to float32"):
+        load_weights(tmp_path / "half.safetensors")
+    with pytest.raises(TypeError, match="weight_ih_l0 cannot become an array"):
+        tg.nn.LSTM(2, 3).load_state_dict(state)
+    with pytest.raises(TypeError, match="a state dict maps names to arrays; given a list"):
+        tg.nn.LSTM(2, 3).load_state_dict([1, 2])

@@ -224,7 +224,10 @@ def kept_pairs(T: int, k1: int, k2: int) -> Array:
 
 
 def _checked(k1: int, k2: int) -> tuple[int, int]:
-    k1, k2 = index(k1), index(k2)
+    try:
+        k1, k2 = index(k1), index(k2)
+    except TypeError:
+        raise TypeError(f"k1 and k2 are whole numbers of steps; given {k1=}, {k2=}") from None
     if not 1 <= k1 <= k2:
         raise ValueError(
             f"truncated BPTT goes back every k1 steps through k2 >= k1 >= 1; given {k1=}, {k2=}"

@@ -149,6 +149,7 @@ def sequential_batches(numbers: Array, B: int, T: int) -> Iterator[tuple[Array, 
     """
     if B < 1 or T < 1:
         raise ValueError(f"a batch has at least one row and one step; given B={B}, T={T}")
+    numbers = np.asarray(numbers)
     length = (len(numbers) - 1) // B  # steps in every row; the targets need one symbol more
     if length < 1:
         raise ValueError(

@@ -102,7 +102,7 @@ def read_fasta(
         elif text:
             if not records:
                 raise bad_line(path, line, f"{text[:20]!r} stands before the first line '>name'")
-            records[-1][2].append(_legal(path, line, text.upper(), alphabet))
+            records[-1][2].append(_legal(path, line, text, alphabet))
     for line, name, pieces in records:
         if not pieces:
             raise bad_line(path, line, f"the sequence {name!r} has no letters")
@@ -110,11 +110,12 @@ def read_fasta(
 
 
 def _legal(path: str | Path, line: int, letters: str, alphabet: str) -> str:
-    illegal = next((k for k, letter in enumerate(letters) if letter not in alphabet), None)
+    capital = [letter.upper() if letter.isascii() else letter for letter in letters]
+    illegal = next((k for k, letter in enumerate(capital) if letter not in alphabet), None)
     if illegal is not None:
         raise bad_line(
             path,
             line,
             f"{letters[illegal]!r}, letter {illegal + 1}, is not one of {alphabet!r}",
         )
-    return letters
+    return "".join(capital)

@@ -17,6 +17,7 @@ from ..arraylike import Array
 from .sources import bad_line, read_lines, read_text
 
 Row = tuple[int, list[str]]  # the line that it begins in, its cells
+LONGEST = 2**31 - 1  # letters of a cell: `csv` itself stops at 131,072, and a text may have more
 
 
 def read_csv(
@@ -88,14 +89,19 @@ def read_pairs(
 # ---------------------------------------------------------------- rows
 def _csv_rows(path: str | Path, delimiter: str, encoding: str) -> list[Row]:
     text = read_text(path, encoding=encoding).rstrip("\n")  # blank lines at the end are no rows
+    if not isinstance(delimiter, str) or len(delimiter) != 1:
+        raise ValueError(f'delimiter is one letter, such as "," or ";"; given {delimiter!r}')
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
     rows, line = [], 1
+    limit = csv.field_size_limit(LONGEST)
     try:
         for cells in reader:
             rows.append((line, cells))
             line = reader.line_num + 1
     except csv.Error as error:
         raise bad_line(path, line, f"this row is not CSV: {error}") from None
+    finally:
+        csv.field_size_limit(limit)
     return rows
 
 
@@ -148,7 +154,7 @@ def _place(path: str | Path, line: int, names: list[str], column: str | int, hea
 
 def _number(path: str | Path, line: int, column: str | int, cell: str) -> float:
     try:
-        number = float(cell)
+        number = math.nan if "_" in cell else float(cell)  # Python reads 1_000 as a number
     except ValueError:
         number = math.nan
     if not math.isfinite(number):

@@ -35,8 +35,8 @@ def sliding_windows(
     """
     series = np.asarray(series)
     sizes = {"T": T, "steps": steps, "horizon": horizon, "stride": stride}
-    if min(sizes.values()) < 1:
-        raise ValueError(f"all sizes of a window are at least 1; given {sizes}")
+    if any(not isinstance(n, (int, np.integer)) or n < 1 for n in sizes.values()):
+        raise ValueError(f"all sizes of a window are whole numbers, at least 1; given {sizes}")
     span = T + horizon - 1 + steps
     if series.ndim == 0 or len(series) < span:
         raise ValueError(

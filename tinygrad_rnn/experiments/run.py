@@ -112,7 +112,7 @@ def trained(
         run.resume(folder)
     print(
         f"{task.name} ({task.shape}): {cell.upper()}, {model.num_parameters():,} parameters;"
-        " Ctrl-C stops and keeps what was learned",
+        " Ctrl-C stops and keeps what the epochs until then learned",
         flush=True,
     )
     run.show()

@@ -7,8 +7,8 @@
 | GRU gates | z, r, h | r, z, n |
 | biases | one; GRU with reset_after: two, (2, 3H) | bias="single", or bias_ih, bias_hh |
 
-A model with `bias="single"` takes Keras' one bias; with `bias=True` it goes into bias_ih, and
-bias_hh becomes 0.
+A layer with `bias="single"` takes Keras' one bias as it is; for one with `bias=True` say so, and it
+goes into bias_ih, and bias_hh is 0.
 """
 
 from __future__ import annotations
@@ -23,44 +23,66 @@ from ..arraylike import Array
 ORDER = {"rnn": [0], "lstm": [0, 1, 2, 3], "gru": [1, 0, 2]}
 
 
-def from_keras(kind: str, weights: Sequence[Array], suffix: str = "_l0") -> dict[str, Array]:
+def from_keras(
+    kind: str, weights: Sequence[Array], suffix: str = "_l0", *, bias: bool | str = "single"
+) -> dict[str, Array]:
     """`layer.get_weights()` of a Keras SimpleRNN, LSTM or GRU as a state dict of one layer.
 
     Args:
         kind: "rnn", "lstm" or "gru".
         weights: kernel, recurrent_kernel and, where the layer has one, bias.
         suffix: of the names: "_l0", "_l1_reverse", or "" for a cell.
+        bias: of the layer that takes them: True if it has bias_hh as well. (Two biases, of a GRU
+            with reset_after, stay two.)
 
     Raises:
         ValueError: for a kind or shapes that do not fit.
     """
-    kernel, recurrent, *bias = (np.asarray(w) for w in weights)
-    _check(kind, kernel, recurrent)
-    state = {"weight_ih": kernel.T, "weight_hh": recurrent.T}
-    if bias:
-        rows = bias[0].reshape(-1, kernel.shape[1])
-        state |= dict(zip(("bias_ih", "bias_hh"), rows, strict=False))
+    arrays = [np.asarray(w) for w in weights]
+    if len(arrays) not in (2, 3):
+        raise ValueError(
+            f"a Keras {kind} has two or three arrays, kernel, recurrent_kernel and perhaps bias;"
+            f" given {len(arrays)}"
+        )
+    _check(kind, *arrays)
+    state = {"weight_ih": arrays[0].T, "weight_hh": arrays[1].T}
+    if len(arrays) == 3:
+        rows = list(np.atleast_2d(arrays[2]))
+        rows += [np.zeros_like(rows[0])] * (bias is True and len(rows) == 1)
+        state |= dict(zip(("bias_ih", "bias_hh"), rows))
     return {name + suffix: _reordered(w, ORDER[kind]) for name, w in state.items()}
 
 
-def to_keras(kind: str, state: Mapping[str, Array], suffix: str = "_l0") -> list[Array]:
+def to_keras(
+    kind: str, state: Mapping[str, Array], suffix: str = "_l0", *, reset_after: bool = True
+) -> list[Array]:
     """The arrays for Keras' `layer.set_weights(...)`, from a state dict of one layer.
 
-    Two biases become one, their sum, except for a GRU, whose second is Keras' (2, 3H).
+    Two biases become one, their sum; but a GRU with `reset_after` (Keras' default, and ours) has
+    two in Keras, (2, 3H), and where we have one the second is 0.
+
+    Raises:
+        ValueError: for a kind or shapes that do not fit, missing weights, or ones that Keras has
+            not (peepholes, projections).
     """
+    ours = {name: np.asarray(w) for name, w in state.items()}
+    for name in ("weight_ih", "weight_hh"):
+        if name + suffix not in ours:
+            raise ValueError(f"the state dict has no {name + suffix!r}: it has {sorted(ours)}")
+    for name in ("weight_ch", "weight_hr"):
+        if name + suffix in ours:
+            raise ValueError(f"the state dict has {name + suffix!r}, which Keras' {kind} has not")
+    weights = [ours["weight_ih" + suffix].T, ours["weight_hh" + suffix].T]
+    _check(kind, *weights)
+    biases = [ours[name + suffix] for name in ("bias_ih", "bias_hh") if name + suffix in ours]
     order = [ORDER[kind].index(k) for k in range(len(ORDER[kind]))]
-    ours = {
-        name: _reordered(np.asarray(state[name + suffix]), order)
-        for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
-        if name + suffix in state
-    }
-    _check(kind, ours["weight_ih"].T, ours["weight_hh"].T)
-    weights = [ours["weight_ih"].T.copy(), ours["weight_hh"].T.copy()]
-    biases = [ours[name] for name in ("bias_ih", "bias_hh") if name in ours]
-    if biases:
-        two = kind == "gru" and len(biases) == 2
-        weights.append(np.stack(biases) if two else np.sum(biases, axis=0))
-    return weights
+    keras = [_reordered(w.T, order).T.copy() for w in weights]
+    if biases and kind == "gru" and reset_after:
+        biases += [np.zeros_like(biases[0])] * (len(biases) == 1)
+        keras.append(np.stack([_reordered(b, order) for b in biases]))
+    elif biases:
+        keras.append(_reordered(np.sum(biases, axis=0), order))
+    return keras
 
 
 def _reordered(w: Array, order: list[int]) -> Array:
@@ -69,12 +91,15 @@ def _reordered(w: Array, order: list[int]) -> Array:
     return np.concatenate([blocks[k] for k in order])
 
 
-def _check(kind: str, kernel: Array, recurrent: Array) -> None:
+def _check(kind: str, kernel: Array, recurrent: Array, bias: Array | None = None) -> None:
     if kind not in ORDER:
         raise ValueError(f"kind is one of {', '.join(ORDER)}; given {kind!r}")
-    H = recurrent.shape[0]
-    if recurrent.shape != (H, len(ORDER[kind]) * H) or kernel.shape[1] != recurrent.shape[1]:
+    H, gates = recurrent.shape[0] if recurrent.ndim else 0, len(ORDER[kind])
+    if recurrent.shape != (H, gates * H) or kernel.ndim != 2 or kernel.shape[1] != gates * H:
         raise ValueError(
-            f"a Keras {kind} has kernel (D, {len(ORDER[kind])}H) and recurrent_kernel"
-            f" (H, {len(ORDER[kind])}H); given {kernel.shape} and {recurrent.shape}"
+            f"a Keras {kind} has kernel (D, {gates}H) and recurrent_kernel (H, {gates}H); given"
+            f" {kernel.shape} and {recurrent.shape}"
         )
+    shapes = [(gates * H,)] + [(2, gates * H)] * (kind == "gru")
+    if bias is not None and bias.shape not in shapes:
+        raise ValueError(f"the bias of this {kind} has shape {shapes[-1]}; given {bias.shape}")

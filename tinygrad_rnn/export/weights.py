@@ -28,7 +28,7 @@ def save_weights(state: Mapping[str, Array], path: str | Path) -> None:
     arrays: Any = {name: np.asarray(array, order="C") for name, array in state.items()}
     with whole_file(path, "wb") as file:
         if kind == ".npz":
-            np.savez(file, **arrays)
+            _write_npz(file, arrays)
         else:
             file.write(_safetensors().save(arrays))
 
@@ -47,12 +47,29 @@ def load_weights(path: str | Path) -> dict[str, Array]:
         except Exception as error:
             if isinstance(error, OSError):
                 raise
+            if isinstance(error, KeyError):  # the name of a dtype, such as 'BF16'
+                raise ValueError(
+                    f"{path} has numbers of type {error}, which NumPy does not have: convert them"
+                    " to float32 before they are saved"
+                ) from None
             raise ValueError(f"{path} is not a .safetensors file: {error}") from None
+    if not zipfile.is_zipfile(path):
+        Path(path).read_bytes()  # if it cannot be read, this says so
+        raise ValueError(f"{path} is not a .npz archive")
     try:
         with np.load(path, allow_pickle=False) as archive:
             return {name: archive[name] for name in archive.files}
     except (zipfile.BadZipFile, ValueError, EOFError, AttributeError, TypeError) as error:
-        raise ValueError(f"{path} is not a .npz archive of plain arrays: {error}") from None
+        what = "objects, which are never loaded" if "pickle" in str(error) else str(error)
+        raise ValueError(f"{path} is not a .npz archive of plain arrays: {what}") from None
+
+
+def _write_npz(file: Any, arrays: Mapping[str, Array]) -> None:
+    """As `np.savez`, which takes no array that is called "file"."""
+    with zipfile.ZipFile(file, "w") as archive:
+        for name, array in arrays.items():
+            with archive.open(f"{name}.npy", "w", force_zip64=True) as member:
+                np.lib.format.write_array(member, array, allow_pickle=False)
 
 
 def _ending(path: str | Path) -> str:

@@ -23,7 +23,7 @@ from numpy.typing import DTypeLike
 from ..corners import relu
 from ..functional import split, unbind
 from ..ops import sigmoid, tanh
-from ..tensor import Tensor, label
+from ..tensor import Tensor, label, rename
 from .module import Module, Rng, array_or_tensor, uniform
 
 State = tuple[Any, ...]
@@ -117,9 +117,10 @@ class _Recurrent(Module, ABC):
         super().__init__()
         if bias not in (True, False, "single"):
             raise ValueError(f'bias is True, False or "single"; given {bias!r}')
-        if input_size < 0 or hidden_size < 1:
+        whole = all(isinstance(size, (int, np.integer)) for size in (input_size, hidden_size))
+        if not whole or input_size < 0 or hidden_size < 1:
             raise ValueError(
-                f"{type(self).__name__} needs input_size >= 0 and hidden_size >= 1;"
+                f"{type(self).__name__} needs whole numbers input_size >= 0 and hidden_size >= 1;"
                 f" given {input_size} and {hidden_size}"
             )
         self.input_size, self.hidden_size, self.bias = input_size, hidden_size, bias
@@ -246,8 +247,8 @@ class _LSTM(_Recurrent):
         h, c = _seen(state[0], keep), state[1]
         h, c = lstm_step_peephole(x, h, c, W, own[:3]) if self.peephole else lstm_step(x, h, c, W)
         if self.proj_size:  # the state, and the output, is W_hr h
-            h = h @ own[-1]
-            label(h=h)
+            whole, h = h, h @ own[-1]
+            rename(whole, h)
         return h, c
 
 

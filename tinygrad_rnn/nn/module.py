@@ -164,8 +164,10 @@ class Module:
         Raises:
             ValueError: naming every missing, unexpected (if `strict`) and misshapen key.
         """
+        if not isinstance(state, Mapping):
+            raise TypeError(f"a state dict maps names to arrays; given a {type(state).__name__}")
         own = dict(self._all_parameters())
-        arrays = {path: np.asarray(raw(value)) for path, value in state.items()}
+        arrays = {path: _as_array(path, value) for path, value in state.items()}
         strange = [path for path, array in arrays.items() if array.dtype.kind not in "fiub"]
         problems = []
         if strict:
@@ -201,6 +203,14 @@ class Module:
     def extra_repr(self) -> str:
         """What stands between the class's name and the count; e.g. its sizes."""
         return ""
+
+
+def _as_array(path: str, value: Any) -> Array:
+    """A value of a state dict; PyTorch's bfloat16, for one, has no array."""
+    try:
+        return np.asarray(raw(value))
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise TypeError(f"{path} cannot become an array: {error}") from None
 
 
 def _children(name: str, value: Any) -> Iterator[tuple[str, Module | Parameter]]:

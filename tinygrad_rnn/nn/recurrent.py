@@ -16,7 +16,7 @@ from ..corners import where
 from ..functional import concatenate, dropout, stack, swapaxes
 from ..modes import scope, uncollected
 from ..replay import replayable, replayed
-from ..tensor import label
+from ..tensor import label, rename
 from .cells import _GRU, _LSTM, _RNN, Bias, State, _known_activation, _Recurrent, label_input
 from .module import Rng, array_or_tensor
 
@@ -197,7 +197,8 @@ def _advanced(inside: Array, new: State, old: State) -> State:
     if inside.all():
         return new
     states = tuple(where(inside[:, None], n, o) for n, o in zip(new, old, strict=True))
-    label(h=states[0])
+    for candidate, state in zip(new, states):
+        rename(candidate, state)
     return states
 
 
