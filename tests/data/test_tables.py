@@ -68,7 +68,6 @@ HEAD = "text,label\n"
         (HEAD + "a,b\n,b\n", r"line 3: column 'text' is empty"),
         (HEAD + 'a,b\n"a,b\nc,d\n', r"line 3: this row is not CSV: unexpected end of data"),
         (HEAD + 'a,b\n"a"b,c\n', r"line 3: this row is not CSV: ',' expected after"),
-        (HEAD + "a" * 200_000 + ",b\n", r"line 2: this row is not CSV: field larger"),
         ("text;label\na;b\n", r"line 1: no column 'text'; the header is text;label"),
         ("text,text,label\na,b,c\n", r"line 1: more than one column 'text'"),
         (HEAD, r"reviews\.csv has a header and no rows"),
@@ -154,5 +153,5 @@ def test_numbers_and_delimiters_of_python_and_of_no_table_are_refused(tmp_path):
     (tmp_path / "a.csv").write_text("a\n1_000\n")
     with pytest.raises(ValueError, match="line 2: column 'a' is '1_000', which is not a number"):
         read_series(tmp_path / "a.csv", "a")
-    with pytest.raises(ValueError, match="delimiter is one letter.* given ',,'"):
+    with pytest.raises(ValueError, match=r"delimiter is one letter.* given ',,'"):
         read_csv(tmp_path / "a.csv", "a", delimiter=",,")

@@ -116,6 +116,6 @@ def _legal(path: str | Path, line: int, letters: str, alphabet: str) -> str:
         raise bad_line(
             path,
             line,
-            f"{letters[illegal]!r}, letter {illegal + 1}, is not one of {alphabet!r}",
+            f"{capital[illegal]!r}, letter {illegal + 1}, is not one of {alphabet!r}",
         )
     return "".join(capital)
