@@ -150,7 +150,7 @@ def _extrapolated(setting: Setting, steps: Steps, h: float) -> Slope:
             before, pairs = row, itertools.pairwise(row)
             row = [fine + (fine - coarse) / (4.0**p - 1) for coarse, fine in pairs]
         eps = 1e9 * EPS if setting.single else EPS
-        noise = 8 * eps * np.max(np.abs(setting.y), initial=0.0) / h
+        noise = 8 * (eps * np.max(np.abs(setting.y), initial=0.0) + _lost(setting)) / h
         error = np.abs(row[0] - before[1]) + np.abs(before[1] - before[0]) + noise
     return Slope(row[0], np.where(np.isfinite(error), error, np.inf))
 
@@ -183,6 +183,11 @@ def beside(trial: Trial, offset: Steps, steps: Steps) -> Array:
         return np.asarray((at(h) - at(-h)) / (2 * h))
 
 
+def _lost(setting: Setting) -> float:
+    """What rounding takes from y; in float32 a bound stands for it."""
+    return 0.0 if setting.single else setting.rounding
+
+
 # ---------------------------------------------------------------- which one
 COMPLEX = Oracle("complex step", complex_step, 1e-10, 1e-9, "sees 15 digits")
 COMPLEX32 = Oracle("complex step", complex_step, 1e-4, 1e-3, "sees 6 digits: f computes in float32")
@@ -202,7 +207,11 @@ def choose(setting: Setting, rng: np.random.Generator) -> Oracle:
         steps = {i: u * setting.free(i) for i, u in steps.items()}
         why = unsafe(setting, steps)
     if why:
-        was = [size(there) for there in setting.shrunk() if not unsafe(there, steps)]
+        was = [
+            size(there)
+            for there in setting.shrunk(grown=True)
+            if not (unsafe(there, steps) and unsafe(there, _as_far(steps, setting, there)))
+        ]
         why = unsafe(setting, steps, max(was)) if was else why
     if not why:
         return COMPLEX32 if setting.single else COMPLEX
@@ -220,6 +229,11 @@ def _own(steps: Steps, setting: Setting) -> Steps:
     }
 
 
+def _as_far(steps: Steps, setting: Setting, there: Setting) -> Steps:
+    """The steps in proportion to the inputs there."""
+    return {i: u * (there.scale(i) / setting.scale(i)) for i, u in steps.items()}
+
+
 def size(setting: Setting) -> float:
     """The largest entry of y."""
     return float(np.max(np.abs(setting.y), initial=0.0))
@@ -230,7 +244,8 @@ def unsafe(setting: Setting, steps: Steps, was: float = 0.0) -> str:
 
     f at x + ih u must keep its real part, and its imaginary part must lie (roughly) between the
     one-sided differences: `np.abs` loses it, `np.sign` and `np.conj` give a wrong one, in silence.
-    `was` is the size of y where it was not yet saturated: rounding is relative to that.
+    `was` is the size of y where that was so: what cannot be seen here, for rounding, is then
+    believed.
     """
     try:
         z, tiny = _complex_values(setting, steps)
@@ -258,6 +273,11 @@ def _roughly(setting: Setting, steps: Steps, slope: Array, h: float, was: float)
         largest = float(np.max(np.abs(slope)))
         if h < 1e-8 and noise > 1e-2 * largest:
             return False  # so small a step sees nothing here
+        if noise > 1e-2 * largest and not setting.single:  # perhaps others do not, either
+            lost = 8 * setting.rounding / h
+            if lost > largest and not was:
+                return False
+            noise = max(noise, lost)
         room = 1e-3 * largest + noise
         below = slope < np.minimum(right, left) - room
         above = slope > np.maximum(right, left) + room

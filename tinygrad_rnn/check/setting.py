@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from functools import partial
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
@@ -81,20 +81,45 @@ class Setting:
     def there(self, inputs: Sequence[Any]) -> Setting:
         """The same f at other inputs."""
         other = copy.copy(self)
+        vars(other).pop("rounding", None)
         other.inputs = list(inputs)
         with np.errstate(all="ignore"):
             other.y = self.at(copied(other.inputs))
         return other
 
-    def shrunk(self) -> Iterator[Setting]:
-        """The same f nearer to 0, where what is saturated here is not, if f takes that."""
-        for factor in (4.0**-1, 4.0**-2, 4.0**-4, 4.0**-8, 0.0):
+    def shrunk(self, *, grown: bool = False) -> Iterator[Setting]:
+        """The same f nearer to 0, where what is saturated here is not, if f takes that.
+
+        With `grown` farther out too, where what is lost in a sum here is not: 1 - cos(x) at 1e-9.
+        """
+        factors = [4.0**-1, 4.0**-2, 4.0**-4, 4.0**-8, 0.0]
+        if grown:
+            unit = 1 / max(self.scale(i) for i in self.checked)
+            factors += [4.0, 4.0**2, 4.0**4, 4.0**6, unit, 4 * unit, 16 * unit]
+        for factor in factors:
             try:
                 there = self.elsewhere(partial(np.multiply, factor))
             except Exception:  # f promised nothing about other inputs
                 continue
             if np.all(np.isfinite(there.y)):
                 yield there
+
+    @cached_property
+    def rounding(self) -> float:
+        """How far y is off by rounding, also by that of numbers which cancelled on the way to it.
+
+        Found in extended precision; 0 where f, or the machine, has none.
+        """
+        off = [0.0]
+        for factor in (1.0, 1 + 2.0**-9, 1 - 2.0**-9):
+            try:
+                there = self.elsewhere(partial(np.multiply, factor))
+                exact = there.elsewhere(lambda x: x.astype(np.longdouble)).y
+            except Exception:  # f promised nothing about longdouble
+                return 0.0
+            if exact.dtype == np.longdouble and np.all(np.isfinite(exact)):
+                off.append(float(np.max(np.abs(exact - there.y), initial=0.0)))
+        return max(off)
 
     def scale(self, i: int) -> float:
         """How large the entries of input i are; 1 for zeros."""
