@@ -8,6 +8,7 @@ import pytest
 import tinygrad_rnn as tg
 from tinygrad_rnn import functional as F
 from tinygrad_rnn import graph
+from tinygrad_rnn.corners import whole_max
 from tinygrad_rnn.testing.battery import close, leaf, normal
 
 A, B, W = normal((3,), 1), normal((3,), 2), normal((3, 3), 3)
@@ -180,3 +181,13 @@ def test_a_rule_that_returns_nothing_is_named():
     x = tg.Tensor(1.0, requires_grad=True)
     with pytest.raises(ValueError, match="rule of forgetful for input 0 returned None"):
         forgetful(x).backward()
+
+
+def test_a_complex_gradient_has_the_precision_of_its_tensor():
+    x = tg.Tensor(np.ones(2, np.complex64), requires_grad=True)
+    (x * np.ones(2, complex)).backward(np.ones(2, complex))
+    assert x.grad.dtype == np.complex64
+
+
+def test_the_largest_of_nothing_takes_nothing_off():
+    np.testing.assert_array_equal(whole_max(np.zeros((2, 0)), axis=-1), [[0.0], [0.0]])

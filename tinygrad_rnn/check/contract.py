@@ -2,7 +2,7 @@
 
 Contract: one gradient for each input, of its shape and dtype; inputs and the incoming gradient left
 alone; no memory shared; the same answer twice. Linearity: dL/dx = J^T g is linear in g, so a
-backward must give 0 for g = 0 and -2 times as much for -2g; one that does not, ignores g, clips it,
+backward must give 0 for g = 0 and -k times as much for -kg; one that does not, ignores g, clips it,
 or uses it twice.
 
 Read next: `direction.py`.
@@ -172,21 +172,30 @@ def _same_twice(trial: Trial, report: Report) -> None:
 
 
 def linearity(trial: Trial, report: Report) -> None:
-    """Stage 3: backward(0) = 0, and backward(-2g) = -2 backward(g) to 1e-12."""
-    at_zero, doubled = trial.pull(0 * trial.v), trial.pull(-2 * trial.v)
+    """Stage 3: backward(0) = 0, and backward(-kg) = -k backward(g) to 1e-12.
+
+    k is 2^20, which leaves the digits alone and brings g to where somebody may have clipped it; 2
+    where so large numbers overflow.
+    """
+    at_zero, k = trial.pull(0 * trial.v), LARGE
+    with np.errstate(over="ignore", invalid="ignore"):
+        grown = trial.pull(-k * trial.v)
+    if not all(np.all(np.isfinite(g)) for g in grown.values()):
+        k = 2
+        grown = trial.pull(-k * trial.v)
     for r in report.results:
-        g, zero, double = trial.gradients[r.index], at_zero.get(r.index), doubled.get(r.index)
+        g, zero, large = trial.gradients[r.index], at_zero.get(r.index), grown.get(r.index)
         if zero is None or not _equal(g, g + zero):
             r.fail(
                 "linearity",
                 "its gradient is not zero when the incoming gradient is zero: g is ignored, or"
                 " something is added that does not depend on it",
             )
-        elif double is None or not _equal(-2 * g, double):
+        elif large is None or not _equal(-k * g, large):
             r.fail(
                 "linearity",
-                "its gradient does not become -2 times as large when the incoming gradient does:"
-                " g is clipped, or used twice",
+                f"its gradient does not become -{k:,} times as large when the incoming gradient"
+                " does: g is clipped, or used twice",
             )
 
 
@@ -196,3 +205,4 @@ def _equal(a: Array, b: Array) -> bool:
 
 
 TINY = 1e-290  # below this float64 loses digits
+LARGE = 2**20

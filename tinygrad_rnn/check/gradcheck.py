@@ -25,6 +25,7 @@ from ..tensor import Tensor
 from .compare import digits
 from .contract import contract, linearity
 from .diagnose.answer import diagnose as explain
+from .diagnose.diagnosis import LIKELY
 from .direction import direction
 from .oracle import choose
 from .report import Report, Result
@@ -125,6 +126,8 @@ def _locate(subject: TensorFunction, inputs: Sequence[Any], report: Report) -> N
 
     try:
         report.located = culprits(subject, inputs, report.order, report.seed)[0]
+        if report.located and report.diagnosis and report.diagnosis.family == "global":
+            report.diagnosis.word = LIKELY  # a factor is how the operation at fault shows
     except (TypeError, ValueError) as error:  # an operation that cannot be checked where it stands
         report.notes.append(
             f"the operations of {subject.name} were not checked one by one: {error}"

@@ -102,7 +102,7 @@ def richardson(setting: Setting, steps: Steps) -> Slope:
     """Central differences at h, h/2, h/4, h/8, extrapolated to h = 0; the best of several h."""
     reach = min(setting.scale(i) / (np.max(np.abs(u), initial=0.0) or 1) for i, u in steps.items())
     best: Slope | None = None
-    for h in (3e-2, 3e-3, 3e-4, 3e-5):
+    for h in ((3e-1,) if setting.single else ()) + (3e-2, 3e-3, 3e-4, 3e-5):
         found = _extrapolated(setting, steps, h * reach)
         if best is None or not np.sum(found.error) >= np.sum(best.error):
             best = found
@@ -189,7 +189,7 @@ def _lost(setting: Setting) -> float:
 
 
 # ---------------------------------------------------------------- which one
-COMPLEX = Oracle("complex step", complex_step, 1e-10, 1e-9, "sees 15 digits")
+COMPLEX = Oracle("complex step", complex_step, 1e-12, 1e-11, "sees 15 digits")
 COMPLEX32 = Oracle("complex step", complex_step, 1e-4, 1e-3, "sees 6 digits: f computes in float32")
 RICHARDSON = Oracle("Richardson differences", richardson, 1e-8, 1e-8, "")
 

@@ -117,8 +117,21 @@ class Search:
             halves = [self._along(half) for half in np.array_split(part, 2)]
             halves = sorted(filter(self._looks_wrong, halves), key=self._error)
             parts += [np.flatnonzero(u) for u in halves]
+            if not halves and not self.rounded:  # just above the tolerance, and just below it
+                j = self._most_wrong(part)
+                if j is not None:
+                    return j
         self.exhausted = True
         return None
+
+    def _most_wrong(self, part: Array) -> int | None:
+        """The entry of a part that is wrong as a whole, by its share of the error."""
+        found = [
+            (compare(self.trial, self.i, one(self.shape, int(j))), int(j)) for j in part[:MOST]
+        ]
+        shares = [(c.error / c.size if c.size else 0.0, j) for c, j in found]
+        share, j = max(shares)
+        return j if share > 0 and not self.kinks.excuse(j) else None
 
     def _one_by_one(self, entries: Array) -> int | None:
         """The entries whose gradient jumps close by, where no one side explains them all."""

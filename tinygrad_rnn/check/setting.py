@@ -42,7 +42,12 @@ class Setting:
         self.shapes = [outputs[k].shape for k in self.floating]
         self.y = self._flat(outputs)
         lowest = min(np.finfo(outputs[k].dtype).precision for k in self.floating)
-        self.single = lowest < 15  # the forward itself computes in float32 (or less)
+        self.single = lowest < 15  # the forward itself computes in float32
+        if lowest < 6:
+            raise ValueError(
+                f"{subject.name} gives float16, whose three digits are too few to check a gradient:"
+                " let it compute in float64 (or float32)"
+            )
         self._demand_finite()
         self._demand_determinism()
 

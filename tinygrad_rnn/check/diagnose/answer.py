@@ -161,7 +161,7 @@ def _of_contract(setting: Setting, report: Report) -> Diagnosis:
     parts = [
         f"{case.names[i]}: {_of_shape(case, i)}"
         for i in case.wrong
-        if case.yours[i].shape != case.true[i].shape
+        if case.yours[i].shape != case.true[i].shape and case.yours[i].dtype.kind in "biufc"
     ]
     return Diagnosis(CERTAIN, "; ".join(parts), "shape") if parts else observed
 
@@ -171,16 +171,15 @@ def _of_shape(case: Case, i: int) -> str:
     yours, true, name = case.yours[i], case.true[i], case.names[i]
     lead = yours.ndim - true.ndim
     has = f"d{name} has the shape {yours.shape}; {name} is {true.shape}"
+    if yours.size == true.size and same(yours.reshape(true.shape), true):
+        return f"{has}: the numbers are right; reshape them to the shape of {name}"
     if lead >= 0 and all(n in (1, m) for n, m in zip(true.shape, yours.shape[lead:], strict=True)):
         axes = [*range(lead)]
         axes += [lead + k for k, n in enumerate(true.shape) if n != yours.shape[lead + k]]
+        where = f"{'axis' if len(axes) == 1 else 'axes'} {', '.join(map(str, axes))}"
         if same(fit(yours, true.shape), true):
-            word = "axis" if len(axes) == 1 else "axes"
-            said = ", ".join(map(str, axes))
-            return f"{has}: it is not summed over {word} {said}, where {name} was broadcast"
-        return f"{has}: sum over axis {', '.join(map(str, axes))}, where it was broadcast"
+            return f"{has}: it is not summed over {where}, where {name} was broadcast"
+        return f"{has}: summed over {where} it would fit, and still be another one"
     if yours.ndim == 2 and same(yours.T, true):
         return f"{has}: it is transposed; take its .T"
-    if yours.size == true.size and same(yours.reshape(true.shape), true):
-        return f"{has}: the numbers are right; reshape them to the shape of {name}"
     return f"{has}: a gradient has the shape of what it belongs to"

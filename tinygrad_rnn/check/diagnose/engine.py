@@ -78,7 +78,12 @@ class Engine:
         for h in found:
             seen.setdefault(h.key or h.sentence, h)
         if any(_is_observed(h) for h in found):  # it says what a weight on the whole says
-            seen = {k: h for k, h in seen.items() if h.family != "edge weight"}
+            partly = any(np.any(self.first.yours[i]) for i in self.wrong)
+            seen = {
+                k: h
+                for k, h in seen.items()
+                if h.family != "edge weight" or (partly and _is_missing(h))
+            }
         return [replace(h, sentence=self._with_inputs(h)) for h in seen.values()]
 
     def _with_inputs(self, h: Hypothesis) -> str:
@@ -265,6 +270,11 @@ def _of_first_rank(h: Hypothesis) -> bool:
 
 def _is_observed(h: Hypothesis) -> bool:
     return h.family in ("global", "cotangent", "time table")
+
+
+def _is_missing(h: Hypothesis) -> bool:
+    """Whether nothing goes over some edge: if there is a gradient, that is not all of it."""
+    return isinstance(h.key, tuple) and h.key[0] == 0
 
 
 def _top(program: Program, edge: Edge) -> Edge:
