@@ -217,7 +217,7 @@ def choose(setting: Setting, rng: np.random.Generator) -> Oracle:
         return COMPLEX32 if setting.single else COMPLEX
     found = richardson(setting, steps)
     total = float(np.sum(np.abs(found.values))) or 1.0
-    digits = -math.log10(min(1.0, max(float(np.sum(found.error)) / total, EPS)))
+    digits = abs(math.log10(min(1.0, max(float(np.sum(found.error)) / total, EPS))))
     return RICHARDSON._replace(sees=f"sees {digits:.0f} digits; no complex step, because {why}")
 
 

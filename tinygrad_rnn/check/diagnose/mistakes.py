@@ -26,7 +26,7 @@ from .program import Changes, Edge, Line, Program
 from .recording import Place
 from .slopes import KNOWN, Alternative, of_arithmetic, of_function
 from .values import openings
-from .words import edge_text, formula, name_of, number
+from .words import edge_text, formula, name_of, number, told_apart
 
 WHOLE = -1  # the "argument" of a mistake in a known function of several lines
 
@@ -153,8 +153,9 @@ class Mistake:
             return self._said_of_line(program, line)
         if self.kind == "slope":
             n = self.what.find(program, line)
-            used = "another value" if n is None else name_of(program, n, line.t)
-            right = name_of(program, line.number, line.t)
+            used, right = "another value", name_of(program, line.number, line.t)
+            if n is not None and n != line.number:
+                used, right = told_apart(program, n, line.number, line.t)
             name = next(c.name for c in known_functions(program) if c.number == line.number)
             return (
                 f"the slope of {name} for {right} uses {used}{_step_words(self.what.apart)}:"
@@ -246,6 +247,7 @@ class Mistake:
         key, slot = self.what
         opening = next(o for o in openings(line, self.arg) if o.key == key)
         n = slot.find(program, line)
+        belonging = line.number if opening.right < 0 else line.args[opening.right]
         used = "another value" if n is None else name_of(program, n, line.t)
         target = name_of(program, line.args[self.arg], line.t)
         right = (
@@ -253,6 +255,8 @@ class Mistake:
             if opening.right < 0
             else name_of(program, line.args[opening.right], line.t)
         )
+        if n is not None and n != belonging and used == right:
+            used, right = told_apart(program, n, belonging, line.t)
         op = line.op.name if line.op else ""
         what = f"the gradient of {target} in {formula(program, line.number)}"
         if opening.right < 0 and line.name is not None:

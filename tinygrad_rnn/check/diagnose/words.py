@@ -21,10 +21,20 @@ DEPTH = 3
 def name_of(program: Program, n: int, seen_from: int | None = None, depth: int = DEPTH) -> str:
     """The variable, with its step as seen from another one; else the formula."""
     line = program.lines[n]
-    if line.name is None:
-        return formula(program, n, depth)
     step = _step(line, seen_from)
+    if line.name is None:
+        text = formula(program, n, depth)
+        return text if step in ("", "_t") or depth < DEPTH else f"{inside(text)}{step}"
     return line.name.removesuffix("_t") + step if step else line.name
+
+
+def told_apart(program: Program, a: int, b: int, seen_from: int | None) -> tuple[str, str]:
+    """What two lines are called, deeper where their formulas begin alike."""
+    for depth in (DEPTH, 2 * DEPTH):
+        one, other = (name_of(program, n, seen_from, depth) for n in (a, b))
+        if one != other:
+            return one, other
+    return f"{one} (n{a})", f"{other} (n{b})"
 
 
 def _step(line: Line, seen_from: int | None) -> str:
