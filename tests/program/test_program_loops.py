@@ -19,6 +19,7 @@ from recorded_programs import (
 import tinygrad_rnn as tg
 from tinygrad_rnn import nn
 from tinygrad_rnn.program import Graph, in_steps
+from tinygrad_rnn.program import loops as search
 
 
 def assert_isomorphic(graph, loop):
@@ -222,3 +223,45 @@ def test_a_loss_after_a_window_of_steps_belongs_to_its_last_step():
     lines = in_steps(graph.nodes, graph.loops())
     squares = [x for x in lines if x.op == "multiply" and len(set(x.inputs)) == 1]
     assert [x.t for x in squares] == [2, 5, 8, 11]
+
+
+# ---------------------------------------------------------------- without any order
+def test_the_search_of_an_irregular_chain_is_about_linear(monkeypatch):
+    """It has short loops by chance, everywhere. What is counted are the places looked at."""
+    looked, runs = [], search._runs
+
+    def counting(places, stretch, p):
+        looked.append(stretch.stop - stretch.start)
+        return runs(places, stretch, p)
+
+    monkeypatch.setattr(search, "_runs", counting)
+
+    def work(n):
+        rng, x = np.random.default_rng(0), tg.Tensor([0.5, 0.5], True)
+        ops, h = (tg.tanh, tg.sin, tg.exp, tg.sigmoid, lambda h: h * x, lambda h: h + x), x
+        for k in range(n):
+            h = ops[rng.integers(6)](h) if k % 2 else h * 0.5
+        looked.clear()
+        found = Graph(h).loops()
+        assert len(found) > n / 200
+        return sum(looked)
+
+    assert work(8000) < 6 * work(2000)
+
+
+def test_many_loops_of_all_kinds_in_one_program_are_all_found():
+    """Each is short beside the whole."""
+    rng, h, weights = np.random.default_rng(0), tg.Tensor(0.3), [tg.Tensor(0.5, True)]
+    ops = (tg.tanh, tg.sin, tg.relu, tg.sigmoid)
+    for k in range(20):
+        body = [ops[i] for i in rng.integers(4, size=3 + k % 5)]
+        weights.append(tg.Tensor(0.5, True))
+        for _ in range(6):
+            h = h * weights[-1]
+            for op in body:
+                h = op(h)
+    found = [len(loop) for loop in Graph(h).loops()]
+    assert len(found) == 20 and set(found) <= {
+        5,
+        6,
+    }  # one less where its first step is another's last

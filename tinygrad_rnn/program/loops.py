@@ -22,6 +22,7 @@ from .alike import Places
 from .lines import Line, Scope, step_scope
 
 LEAST = 3  # steps; two stretches that are alike may be a coincidence
+FEW = 8  # a run is short that covers less than one eighth of the stretch that it was found in
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,7 +63,7 @@ def find_loops(lines: Sequence[Line], cuts: Mapping[int, int | None]) -> list[Lo
     states, rest = _split(places, [whole], partial(_carried, places))
     runs, fresh = list(states), states
     while fresh:  # and companions of companions
-        fresh, rest = _split(places, rest, partial(_goes_along, places, runs))
+        fresh, rest = _split(places, rest, partial(_goes_along, places, _owners(places, runs)))
         runs += fresh
     runs.sort(key=lambda run: run.start)
     return [_loop(lines, places, run) for run in runs]
@@ -152,32 +153,52 @@ class _Run:
 def _split(
     places: Places, stretches: list[_Stretch], wanted: Callable[[_Run], object]
 ) -> tuple[list[_Run], list[_Stretch]]:
-    """The longest run of each stretch, then of what is left of and right of it, and so on."""
+    """The longest run of each stretch, then of what is left of and right of it, and so on.
+
+    Each search takes time in proportion to its stretch. So that all of them together take little
+    more than the first, what is left has to be shorter by an eighth at least, or to be in pieces of
+    half the length: a longer piece around short runs is not searched again.
+    """
     found, rest, todo = [], [], list(stretches)
     while todo:
         stretch = todo.pop()
-        run = _longest(places, stretch, wanted)
-        if run is None:
-            rest.append(stretch)
-            continue
-        found.append(run)
-        todo += [_Stretch(stretch.start, run.start), _Stretch(run.stop, stretch.stop)]
+        runs = _longest(places, stretch, wanted)
+        found += runs
+        size = stretch.stop - stretch.start
+        much = FEW * sum(run.stop - run.start for run in runs) >= size
+        for piece in _between(stretch, runs):
+            again = runs and (much or 2 * (piece.stop - piece.start) <= size)
+            (todo if again else rest).append(piece)
     return found, rest
 
 
-def _longest(places: Places, stretch: _Stretch, wanted: Callable[[_Run], object]) -> _Run | None:
-    """The run that covers most; the one with the shortest steps, where several do."""
-    best, covered = None, 0
+def _between(stretch: _Stretch, runs: list[_Run]) -> list[_Stretch]:
+    """What the runs leave of a stretch."""
+    edges = [stretch.start, *[x for run in runs for x in (run.start, run.stop)], stretch.stop]
+    return [_Stretch(a, b) for a, b in zip(edges[::2], edges[1::2])]
+
+
+def _longest(places: Places, stretch: _Stretch, wanted: Callable[[_Run], object]) -> list[_Run]:
+    """The run that covers most; the one with the shortest steps, where several do.
+
+    If even that is short, the next longest as well, and so on, those that do not overlap: in order.
+    """
     size = stretch.stop - stretch.start
+    runs: list[_Run] = []
     for p in _distances(places, stretch):
-        for run in _runs(places, stretch, p):
-            new = run.p * run.count
-            better = best is None or new > covered or (new == covered and run.p < best.p)
-            if better and wanted(run):
-                best, covered = run, new
-        if covered > size // 2:  # nothing else can cover as much
+        runs += [run for run in _runs(places, stretch, p) if wanted(run)]
+        runs.sort(key=lambda run: (run.start - run.stop, run.p, run.start))
+        if runs and runs[0].stop - runs[0].start > size // 2:  # nothing else can cover as much
             break
-    return best
+    if not runs or FEW * (runs[0].stop - runs[0].start) >= size:
+        return runs[:1]
+    taken, apart = np.zeros(size, dtype=bool), []
+    for run in runs:
+        there = taken[run.start - stretch.start : run.stop - stretch.start]
+        if not there.any():
+            there[:] = True
+            apart.append(run)
+    return sorted(apart, key=lambda run: run.start)
 
 
 def _distances(places: Places, stretch: _Stretch) -> list[int]:
@@ -218,30 +239,51 @@ def _commonest(gaps: Array, limit: int, count: int) -> list[int]:
 
 def _runs(places: Places, stretch: _Stretch, p: int) -> Iterator[_Run]:
     """The loops with p operations a step in a stretch."""
-    after, until = places.bounds(p, stretch.start, stretch.stop)
-    possible = np.concatenate([[False], until >= 0, [False]])
-    possible[1:-1] &= after < stretch.stop
-    edges = np.flatnonzero(np.diff(possible.astype(np.int8)))
-    for a, b in zip(edges[::2].tolist(), edges[1::2].tolist()):
-        for c, d in _valid(after - stretch.start, until - stretch.start, a, b, (LEAST - 1) * p):
-            run = _aligned(places, p, stretch.start, after, until, c, d)
+    start, stop, least = stretch.start, stretch.stop, (LEAST - 1) * p
+    if not _parts(places.tokens[start : stop - p] == places.tokens[start + p : stop], least):
+        return  # as a rule: looking closer takes ten times as long
+    after, until = places.bounds(p, start, stop)
+    for a, b in _parts((until >= 0) & (after < stop), least):
+        for c, d in _valid(after - start, until - start, a, b, least):
+            run = _aligned(places, p, start, after, until, c, d)
             if run is not None:
                 yield run
+
+
+def _parts(possible: Array, least: int) -> list[tuple[int, int]]:
+    """The parts [a, b) of at least so many places where all is possible."""
+    edges = np.flatnonzero(np.diff(np.concatenate([[False], possible, [False]]).astype(np.int8)))
+    first, last = edges[::2], edges[1::2]
+    long = last - first >= least
+    return list(zip(first[long].tolist(), last[long].tolist()))
 
 
 def _valid(after: Array, until: Array, a: int, b: int, least: int) -> Iterator[tuple[int, int]]:
     """The parts [c, d) of [a, b) that may start at c: after < c <= until, for all of them."""
     c = a
     while b - c >= least:
-        bad = np.flatnonzero((after[c:b] >= c) | (until[c:b] < c))
-        if not len(bad):
-            yield c, b
-            return
-        i = c + int(bad[0])
+        i = _first_bad(after, until, c, b)
         if i - c >= least:
             yield c, i
+        if i == b:
+            return
         later = int(after[i]) + 1
         c = later if c < later <= min(i, int(until[i])) else i + 1
+
+
+def _first_bad(after: Array, until: Array, c: int, b: int) -> int:
+    """The first place of [c, b) that cannot be in a loop that starts at c; b, if all can.
+
+    Looked for in windows that double: most are near, and there may be many.
+    """
+    i, size = c, 64
+    while i < b:
+        j = min(b, i + size)
+        bad = (after[i:j] >= c) | (until[i:j] < c)
+        if bad.any():
+            return i + int(bad.argmax())
+        i, size = j, 2 * size
+    return b
 
 
 def _aligned(
@@ -317,17 +359,25 @@ def _carried(places: Places, run: _Run) -> tuple[tuple[int, int], ...]:
     return tuple(sorted(found))
 
 
-def _goes_along(places: Places, others: list[_Run], run: _Run) -> bool:
+def _owners(places: Places, runs: list[_Run]) -> tuple[Array, Array]:
+    """For each place the number of the run that it is in, or -1; and that run's period."""
+    owner, period = np.full(len(places), -1), np.zeros(len(places), dtype=np.int64)
+    for k, run in enumerate(runs):
+        owner[run.start : run.stop] = k
+        period[run.start : run.stop] = run.p
+    return owner, period
+
+
+def _goes_along(places: Places, owners: tuple[Array, Array], run: _Run) -> bool:
     """Whether each step takes from a step of another loop, and the next from the next."""
     place, argument, u, v = places.operands(run.p, run.start, run.stop - run.p)
-    column = (place - run.start) % run.p
-    for other in others:
-        inside = (u >= other.start) & (v >= other.start) & (u < other.stop) & (v < other.stop)
-        along = inside & (np.abs(v - u) == other.p)
-        _, often = np.unique(np.stack([column[along], argument[along]]), return_counts=True, axis=1)
-        if len(often) and often.max() == run.count - 1:
-            return True
-    return False
+    made = (u >= 0) & (v >= 0)
+    place, argument, u, v = place[made], argument[made], u[made], v[made]
+    owner, period = owners
+    along = (owner[u] >= 0) & (owner[u] == owner[v]) & (np.abs(v - u) == period[u])
+    ways = np.stack([owner[u], (place - run.start) % run.p, argument])[:, along]
+    _, often = np.unique(ways, return_counts=True, axis=1)
+    return len(often) > 0 and int(often.max()) == run.count - 1
 
 
 def _loop(lines: Sequence[Line], places: Places, run: _Run) -> Loop:
