@@ -147,6 +147,23 @@ def test_a_cut_does_not_end_a_loop():
     assert len(loop) == 12
 
 
+@pytest.mark.parametrize(
+    "step",
+    [lambda h, x: h * x, lambda h, x: tg.tanh(h * x), lambda h, x: tg.tanh(x * h + 0.1) + x],
+    ids=["a power", "tanh", "taken twice"],
+)
+def test_a_state_that_starts_as_a_weight_of_all_steps_makes_a_loop(step):
+    h = x = tg.Tensor(0.5, requires_grad=True, name="x")
+    for _ in range(12):
+        h = step(h, x)
+    graph = Graph(h)
+    (loop,) = graph.loops()
+    assert len(loop) == 12 and graph.remarks == []
+    assert_isomorphic(graph, loop)
+    rolled = graph.roll()
+    assert rolled.gradients().lines[0] == graph.gradients().lines[0]
+
+
 # ---------------------------------------------------------------- where steps differ
 def test_an_odd_step_is_named_with_its_first_difference():
     graph = Graph(scoped_loop(12, odd=5))

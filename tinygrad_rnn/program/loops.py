@@ -312,7 +312,7 @@ def _aligned(
 def _until_other_weights(places: Places, p: int, start: int, stop: int) -> int:
     """The first place from start on where a weight that lines shared is replaced by another one."""
     place, _, u, v = places.operands(p, start, stop)
-    weights = np.flatnonzero(u < 0)
+    weights = np.flatnonzero((u < 0) & (v < 0))  # a result in its place: it was an initial state
     weights = weights[places.parameters[-1 - u[weights]]]
     place, u, v = place[weights], u[weights], v[weights]
     return int(place[(u != v) & np.isin(u, u[u == v])].min(initial=stop))
