@@ -9,11 +9,14 @@ from hypothesis import strategies as st
 from recorded_programs import (
     LOOPS,
     encoder_decoder,
+    heads,
     kept,
     layer,
     plain_loop,
     scoped_loop,
+    stacked_by_hand,
     truncated,
+    two_back,
 )  # fmt: skip
 
 import tinygrad_rnn as tg
@@ -178,6 +181,47 @@ def test_an_odd_step_of_a_plain_loop_is_named_by_its_lines():
     (remark,) = graph.fold(1).remarks
     assert "after 5 steps" in remark
     assert "sigmoid" in remark and "stands where" in remark and "tanh" in remark
+
+
+@pytest.mark.parametrize(
+    "odd, steps, words",
+    [(3, 3, "after 3 steps"), (4, 4, "after 4 steps"), (1, 4, "before 4 steps")],
+)
+def test_an_odd_step_beside_the_only_loop_is_named(odd, steps, words):
+    """The one or two steps beyond it are too few for a second loop."""
+    graph = Graph(plain_loop(6, odd=odd))
+    assert [len(loop) for loop in graph.loops()] == [steps]
+    (remark,) = graph.remarks
+    assert words in remark and "sigmoid" in remark and "tanh" in remark
+    (number,) = [line.number for line in graph.nodes if line.op == "sigmoid"]
+    assert f" to n{number}, " in remark
+
+
+def test_no_step_is_called_odd_where_none_is():
+    for program in (plain_loop(6), two_back(6), stacked_by_hand(6), heads(6)):
+        assert Graph(program).remarks == []
+
+
+def test_steps_without_scopes_go_on_counting_where_the_states_go_on():
+    """An odd step of the same length is counted, an operation between two steps is not; the second
+    of two layers counts from 1."""
+    assert [loop.ts for loop in Graph(plain_loop(12, odd=5)).loops()] == [
+        (1, 2, 3, 4, 5),
+        (7, 8, 9, 10, 11, 12),
+    ]
+    h, w = tg.Tensor(0.3), tg.Tensor(0.5, True)
+    for t in range(7):
+        h = tg.tanh(h * w)
+        h = h * 2.0 if t == 2 else h
+    assert [loop.ts for loop in Graph(h).loops()][-1] == (4, 5, 6, 7)
+    xs, s = [], tg.Tensor(0.1)
+    for u in (w, tg.Tensor(0.4, True)):
+        layer, s = [], tg.Tensor(0.1)
+        for t in range(5):
+            s = tg.tanh(s * u + xs[t]) if xs else tg.tanh(s * u)
+            layer.append(s)
+        xs = layer
+    assert [loop.ts for loop in Graph(s).loops()] == [(1, 2, 3, 4, 5)] * 2
 
 
 def test_attention_over_a_growing_memory_says_which_steps_differ_and_where():

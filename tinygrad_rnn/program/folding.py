@@ -108,16 +108,11 @@ def folded(
     """The first and last `keep` steps of each loop that has at least two more; or the given steps.
 
     Raises:
-        ValueError: for `keep` below 1, and for steps that no loop has.
+        ValueError: for `keep` below 1, and for steps that are not there.
     """
     if keep < 1:
         raise ValueError(f"a fold keeps at least 1 step at each end of a loop; given keep={keep}")
-    if steps is not None and not any(set(steps) & set(loop.ts) for loop in loops):
-        there = sorted({t for loop in loops for t in loop.ts})
-        raise ValueError(
-            f"no loop has a step of {list(steps)}; "
-            + (f"there are steps {there[0]} to {there[-1]}" if there else "there is no loop")
-        )
+    _demand_there(steps or (), lines, loops)
 
     def kept(loop: Loop) -> Array:
         k = np.arange(len(loop))
@@ -127,6 +122,34 @@ def folded(
         return (k < keep) | (k >= len(loop) - keep) | (len(loop) < 2 * keep + 2)
 
     return _Thinner(lines, ends, loops, kept, FOLDED).run()
+
+
+def _demand_there(steps: Collection[int], lines: Sequence[Line], loops: Sequence[Loop]) -> None:
+    """Raise for a step that is in no loop, nor the time step of any line."""
+    there = {t for loop in loops for t in loop.ts} | {t for x in lines if (t := x.t) is not None}
+    missing = sorted(set(steps) - there)
+    if missing and not there:
+        raise ValueError(f"there is no loop, so there are no steps {missing}")
+    if missing:
+        raise ValueError(f"there is no step {_listed(missing)}; there are steps {_spans(there)}")
+
+
+def _listed(numbers: Sequence[int]) -> str:
+    """At most eight numbers."""
+    some = ", ".join(str(n) for n in numbers[:8])
+    return f"{some}, …" if len(numbers) > 8 else some
+
+
+def _spans(numbers: Collection[int]) -> str:
+    """Whole numbers as stretches without gaps.
+
+    >>> _spans({1, 2, 3, 7, 9, 10})
+    '1 to 3, 7, 9 to 10'
+    """
+    order = sorted(numbers)
+    starts = [n for k, n in enumerate(order) if not k or order[k - 1] < n - 1]
+    stops = [n for k, n in enumerate(order) if k == len(order) - 1 or order[k + 1] > n + 1]
+    return ", ".join(str(a) if a == b else f"{a} to {b}" for a, b in zip(starts, stops))
 
 
 def rolled(lines: Sequence[Line], ends: Sequence[int], loops: Sequence[Loop]) -> Thinned:

@@ -4,7 +4,8 @@ No scope, name or module is needed. For a distance p, `alike.py` says which line
 later; where that holds for all lines of a stretch, the stretch is a loop with p operations a step.
 Scopes help to choose where a step begins; without any, it begins where the fewest values cross.
 
-Read next: `folding.py`, which leaves most of the steps out; `differences.py`, which says why not.
+Read next: `numbering.py`; `folding.py`, which leaves most of the steps out; `differences.py`, which
+says why not.
 """
 
 from __future__ import annotations

@@ -27,6 +27,7 @@ from .folding import Fold, Thinned, folded, rolled
 from .lines import Edge, Gradients, Line
 from .listing import listing
 from .loops import Loop, companions, find_loops
+from .numbering import numbered
 from .queries import all_uses, ancestors, between, named, paths, uses
 from .recorded import as_recorded, recorded_arrays
 
@@ -293,7 +294,7 @@ class Graph:
 
     @cached_property
     def _loops(self) -> list[Loop]:
-        return find_loops(self.nodes, self._cuts)
+        return numbered(self.nodes, self._cuts, find_loops(self.nodes, self._cuts))
 
     def loops(self) -> list[Loop]:
         """The loops of the program, found by the likeness of their steps; scopes are not needed."""
