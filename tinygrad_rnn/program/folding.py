@@ -67,6 +67,7 @@ class Thinned:
         lines: renumbered; `origins` are their numbers in the recorded program.
         edges: for each (line, argument) the recorded ones that it stands for.
         companions: as of the recorded program: lines that go along with a step, and with which.
+        unscoped: lines whose time step no scope gave.
     """
 
     lines: list[Line]
@@ -74,6 +75,7 @@ class Thinned:
     edges: dict[tuple[int, int], list[tuple[int, int]]]
     folds: list[Fold]
     companions: dict[int, int]
+    unscoped: frozenset[int]
 
     def numbers(self) -> dict[int, int]:
         """New numbers by recorded ones."""
@@ -176,6 +178,7 @@ class _Thinner:
     """Leaves steps out of a program. A gap is a run of steps that are left out.
 
     Attributes:
+        unscoped: the lines without a time step in the recorded program.
         place: for every line of a loop (the loop's number, step, column).
         kept: for every loop which of its steps stay.
         stands: the recorded lines in whose place a new line stands, with that line's operands.
@@ -191,6 +194,7 @@ class _Thinner:
         op: str,
     ) -> None:
         self.lines, self.ends, self.loops, self.op = in_steps(lines, loops), ends, loops, op
+        self.unscoped = {n for n, line in enumerate(lines) if line.t is None}
         self.place: dict[int, tuple[int, int, int]] = {}
         for i, loop in enumerate(loops):
             for k, step in enumerate(loop.steps.tolist()):
@@ -234,7 +238,9 @@ class _Thinner:
             for argument, (source, recorded) in enumerate(pairs):
                 edges[k, argument] = users.get(source, []) if n in self.stands else [(n, recorded)]
         folds = self._folds(alive, numbers)
-        return Thinned(lines, order, edges, folds, self._companions(numbers))
+        unscoped = {k for n, k in numbers.items() if n in self.unscoped and lines[k].t is not None}
+        companions = self._companions(numbers)
+        return Thinned(lines, order, edges, folds, companions, frozenset(unscoped))
 
     def _companions(self, numbers: Mapping[int, int]) -> dict[int, int]:
         """The companions of the recorded program, as far as they are left."""

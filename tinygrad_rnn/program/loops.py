@@ -73,12 +73,13 @@ def find_loops(lines: Sequence[Line], cuts: Mapping[int, int | None]) -> list[Lo
 def in_steps(lines: Sequence[Line], loops: Sequence[Loop]) -> list[Line]:
     """The same lines, where those of a step have its time step in their scope.
 
-    A loop without scopes gets them. In one with scopes, what was made of a step's results right
-    after it, outside of its scope, belongs to that step: its loss, as a rule.
+    A loop without scopes gets them, if it is one over time and not over layers. In one with scopes,
+    what was made of a step's results right after it, outside of its scope, belongs to that step:
+    its loss, as a rule.
     """
     found = list(lines)
     for loop in loops:
-        if not loop.carried or loop.period == 1:
+        if not loop.carried or loop.period == 1 or (not loop.scoped and _layers(lines, loop)):
             continue
         for t, step in zip(loop.ts, loop.steps.tolist()):
             first = lines[step[0]]
@@ -96,6 +97,17 @@ def in_steps(lines: Sequence[Line], loops: Sequence[Loop]) -> list[Line]:
                 if here is not None:
                     inside[n] = here
     return found
+
+
+def _layers(lines: Sequence[Line], loop: Loop) -> bool:
+    """Whether each step has weights of its own, and none that all share: so it is with layers."""
+    own = False
+    for first, last in zip(loop.steps[0].tolist(), loop.steps[-1].tolist()):
+        for x, y in zip(lines[first].inputs, lines[last].inputs):
+            if x == y and lines[x].kind in ("parameter", "op"):  # an op: W.T, made before the loop
+                return False
+            own |= x != y and lines[x].kind == lines[y].kind == "parameter"
+    return own
 
 
 def companions(lines: Sequence[Line], loops: Sequence[Loop]) -> dict[int, int]:
@@ -160,7 +172,9 @@ def _split(
     more than the first, what is left has to be shorter by an eighth at least, or to be in pieces of
     half the length: a longer piece around short runs is not searched again.
     """
-    found, rest, todo = [], [], list(stretches)
+    found: list[_Run] = []
+    rest: list[_Stretch] = []
+    todo = list(stretches)
     while todo:
         stretch = todo.pop()
         runs = _longest(places, stretch, wanted)

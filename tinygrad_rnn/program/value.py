@@ -72,6 +72,7 @@ class Graph:
         self.folds: list[Fold] = []
         self.origins: list[int] | None = None
         self._recorded: Graph | None = None  # what a fold or roll was made of
+        self._unscoped: frozenset[int] = frozenset()
         self._numbers: dict[Tensor, int] = {}
         results = results_of(outputs)
         self._arrays = recorded_arrays(results)
@@ -311,6 +312,12 @@ class Graph:
         """
         return dict(self._companions)
 
+    @property
+    def unscoped(self) -> frozenset[int]:
+        """The lines that have a time step in this graph, of which steps were left out, although no
+        scope gave one: the likeness of the steps did."""
+        return self._unscoped
+
     def fold(self, keep: int = 2, *, steps: Collection[int] | None = None) -> Graph:
         """The same graph with the first and last `keep` steps of each loop, or with these `steps`.
 
@@ -369,6 +376,7 @@ class Graph:
             return walked[0]
 
         graph.outputs, graph._companions = self.outputs, thin.companions
+        graph._unscoped = thin.unscoped
         tensors = ((line.tensor, line.number) for line in thin.lines)
         graph._numbers = {x: n for x, n in tensors if x is not None}
         if self.outputs or self._known is not None:
@@ -400,6 +408,7 @@ class Graph:
                 self.folds,
                 norms,
                 self._companions,
+                self._unscoped,
             ),
             values,
         )
@@ -415,6 +424,7 @@ class Graph:
         graph = cls._of(contents.lines, contents.ends, contents.cuts)
         graph._bytes = contents.bytes
         graph.folds, graph._companions = contents.folds, contents.companions
+        graph._unscoped = contents.unscoped
         if contents.gradients is not None:
             stored = contents.gradients
 
