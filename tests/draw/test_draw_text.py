@@ -269,6 +269,23 @@ def test_what_merges_or_looks_up_or_has_a_name_is_not_hidden():
     assert drawing.caption == "not drawn: 2 getitem"
 
 
+def test_an_operation_to_hide_has_to_be_one():
+    with pytest.raises(ValueError, match="no operation 'foo' to hide: there are getitem, split"):
+        draw(diamond(), hide=["foo"])
+    with pytest.raises(ValueError, match=r"'tahn' to hide: did you mean 'tanh'\?"):
+        draw(diamond(), hide=("getitem", "tahn"))
+    with pytest.raises(ValueError, match="no operation 3 to hide"):
+        draw(diamond(), hide=[3])
+
+    @tg.primitive
+    def turned(x):
+        return -x
+
+    turned.gradients(lambda g, out, x: -g)
+    drawing = draw(turned(leaf(1.0, "x")) * 2.0, hide=["turned", "tanh"])
+    assert drawing.caption == "not drawn: 1 turned"
+
+
 def test_show_and_compact_labels():
     source = draw(diamond(), show=()).source
     assert "∇" not in re.sub(r'tooltip="[^"]*"', "", source) and "TABLE" not in source
