@@ -22,7 +22,7 @@ from recorded_programs import (
 import tinygrad_rnn as tg
 from tinygrad_rnn import nn
 from tinygrad_rnn.program import Graph, in_steps
-from tinygrad_rnn.program import loops as search
+from tinygrad_rnn.program import runs as search
 
 
 def assert_isomorphic(graph, loop):

@@ -10,7 +10,8 @@ from itertools import pairwise, zip_longest
 
 from .lines import Line, index_free, step_scope
 from .listing import formula
-from .loops import LEAST, Loop
+from .loops import Loop
+from .runs import LEAST
 
 
 def differences(

@@ -19,7 +19,8 @@ import numpy as np
 
 from ..arraylike import Array
 from .lines import FOLDED, PREVIOUS, Gradients, Line
-from .loops import LEAST, Loop, companions, in_steps
+from .loops import Loop, companions, in_steps
+from .runs import LEAST
 
 
 @dataclass(frozen=True)
