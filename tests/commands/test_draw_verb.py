@@ -99,9 +99,13 @@ def test_ones_own_function_is_drawn(call, tmp_path, name):
         (["--max-nodes", "3"], "max_nodes=49 "),
         (["--out", "a.xyz"], "no format 'xyz': use svg, pdf, png, gv"),
         (["--out", "."], "--out needs a file name"),
+        (["--out", "there.gv"], "[Dd]irectory: there.gv$"),
+        (["--hide", "getitem,foo"], "no operation 'foo' to hide: there are getitem, split"),
+        (["--steps", "30", "--only", "1,2,50"], "no step 50; there are steps 1 to 30"),
     ],
 )
-def test_what_is_wrong_is_one_line_and_exit_code_2(call, words, message):
+def test_what_is_wrong_is_one_line_and_exit_code_2(call, tmp_path, words, message):
+    (tmp_path / "there.gv").mkdir()
     code, out, err = call(*words)
     assert (code, out) == (2, "")
     (line,) = err.splitlines()

@@ -194,8 +194,30 @@ def test_given_steps_are_drawn_and_the_others_folded():
     source = draw(cell("RNNCell", 40), steps=(20, 21)).source
     assert "t = 1 … 19" in source and "t = 22 … 40" in source
     assert "<B>t = 20</B>" in source and "<B>t = 21</B>" in source
-    with pytest.raises(ValueError, match="no loop has a step of"):
-        draw(cell("RNNCell", 40), steps=(99,))
+    with pytest.raises(ValueError, match="no step 77, 99; there are steps 1 to 40"):
+        draw(cell("RNNCell", 40), steps=(1, 99, 2, 77))
+    with pytest.raises(ValueError, match="there is no loop, so there are no steps"):
+        draw(diamond(), steps=(1,))
+
+
+def test_a_step_in_no_loop_may_be_asked_for_too():
+    """It is drawn in any case: it does not fold."""
+    h, w = Tensor(0.3, name="h0"), leaf(0.5, "w")
+    for t in range(12):
+        with tg.scope(t=t):
+            h = tg.sigmoid(h * w) if t == 5 else tg.tanh(h * w)
+    assert "t = 5" in draw(h, steps=(4, 5)).source
+
+
+def test_the_numbers_of_steps_without_scopes_go_on_after_one_that_is_unlike_them():
+    h, w = Tensor(0.3, name="h0"), leaf(0.5, "w")
+    for t in range(12):
+        h = tg.tanh(h * w)
+        if t == 5:
+            h = h * 2
+    found = re.findall(r"<B>t = (\d+)</B>", draw(h, fold=None).source)
+    assert found == [str(t) for t in range(1, 13)]
+    assert "<B>t = 8</B>" in draw(h, steps=(8,)).source
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """Programs that draw: which one is taken, and what happens when there is none, or it fails."""
 
+import errno
 import importlib.util
 import os
 import re
@@ -235,6 +236,16 @@ def test_a_write_that_fails_leaves_a_good_file_alone(tmp_path, monkeypatch):
         draw(diamond()).save(tmp_path / "d.gv")
     assert [p.name for p in tmp_path.iterdir()] == ["d.gv"]
     assert (tmp_path / "d.gv").read_text() == "good"
+
+
+def test_a_folder_that_cannot_be_written_to_is_an_error_about_the_file(tmp_path, monkeypatch):
+    def refuse(dir, prefix):
+        raise PermissionError(errno.EACCES, "Permission denied", f"{dir}/{prefix}x7")
+
+    monkeypatch.setattr("tempfile.mkstemp", refuse)
+    with pytest.raises(PermissionError) as caught:
+        draw(diamond()).save(tmp_path / "d.gv")
+    assert caught.value.filename == str(tmp_path / "d.gv")
 
 
 @has_dot

@@ -1,6 +1,7 @@
 """The DOT text: what is in it, what is counted as missing, and that it is always the same."""
 
 import re
+from contextlib import nullcontext
 from pathlib import Path
 
 import numpy as np
@@ -268,6 +269,23 @@ def test_what_merges_or_looks_up_or_has_a_name_is_not_hidden():
     assert drawing.caption == "not drawn: 2 getitem"
 
 
+def test_an_operation_to_hide_has_to_be_one():
+    with pytest.raises(ValueError, match="no operation 'foo' to hide: there are getitem, split"):
+        draw(diamond(), hide=["foo"])
+    with pytest.raises(ValueError, match=r"'tahn' to hide: did you mean 'tanh'\?"):
+        draw(diamond(), hide=("getitem", "tahn"))
+    with pytest.raises(ValueError, match="no operation 3 to hide"):
+        draw(diamond(), hide=[3])
+
+    @tg.primitive
+    def turned(x):
+        return -x
+
+    turned.gradients(lambda g, out, x: -g)
+    drawing = draw(turned(leaf(1.0, "x")) * 2.0, hide=["turned", "tanh"])
+    assert drawing.caption == "not drawn: 1 turned"
+
+
 def test_show_and_compact_labels():
     source = draw(diamond(), show=()).source
     assert "∇" not in re.sub(r'tooltip="[^"]*"', "", source) and "TABLE" not in source
@@ -346,3 +364,52 @@ def test_the_text_of_many_steps_is_linear_in_their_number():
 def test_the_text_of_1000_steps_of_an_lstm():
     drawing = draw(layer("LSTM", 1000), max_nodes=10**6, fold=None)
     assert drawing.source.count("subgraph cluster_s") == 1000
+
+
+# ---------------------------------------------------------------- time or depth
+def classes(drawing) -> dict[str, str]:
+    """The class of each node of a Mermaid text, by its first word."""
+    return dict(re.findall(r'"([^"<\n]+)(?:<br/>[^"\n]*)?"[^:\n]*:::(\w+)', drawing.mermaid))
+
+
+def mlp(depth: int) -> Tensor:
+    rng, h = np.random.default_rng(0), Tensor(np.ones((2, 4)), name="x")
+    for k in range(depth):
+        h = tg.tanh(h @ leaf(rng.normal(size=(4, 4)), f"W{'abcdefghijklmno'[k]}"))
+    return tg.mean(h)
+
+
+@pytest.mark.parametrize("options", [{}, {"fold": None}, {"rolled": True}], ids=str)
+@pytest.mark.parametrize("depth", [5, 12])
+def test_a_deep_net_of_ones_own_is_not_drawn_as_time(depth, options):
+    drawing = draw(mlp(depth), show=(), **options)
+    found = classes(drawing)
+    weights = {name: kind for name, kind in found.items() if name.startswith("W")}
+    assert weights and set(weights.values()) == {"parameter"}
+    assert found["x"] == "input"
+    assert "subgraph" not in drawing.mermaid and "t = " not in drawing.source
+
+
+@pytest.mark.parametrize("options", [{}, {"fold": 1}], ids=str)
+@pytest.mark.parametrize("scoped, kind", [(True, "input"), (False, "parameter")])
+def test_only_a_scope_makes_a_leaf_with_a_gradient_the_input_of_a_step(scoped, kind, options):
+    w, h = leaf(0.5, "w"), Tensor(0.0, name="h0")
+    for t in range(1, 6):
+        with tg.scope(t=t) if scoped else nullcontext():
+            h = tg.tanh(h * w + leaf(0.1 * t, "x"))
+    graph = Graph(h.sum())
+    drawing = draw(graph, **options)
+    assert classes(drawing)["x₁"] == kind and "t = 1" in drawing.source
+    thin = graph.fold(1)
+    again = draw(Graph.from_json(thin.to_json()))
+    assert again.source == draw(thin).source
+
+
+def test_a_loss_outside_of_the_scope_leaves_the_steps_scoped():
+    w, h, loss = leaf(0.5, "w"), Tensor(0.0, name="h0"), 0.0
+    for t in range(1, 5):
+        with tg.scope(t=t):
+            h = tg.tanh(h * w + leaf(0.1 * t, "x"))
+        loss = loss + h * h
+    assert isinstance(loss, Tensor)
+    assert classes(draw(loss))["x₁"] == "input"

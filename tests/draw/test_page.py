@@ -474,6 +474,13 @@ def test_half_a_surrogate_and_control_characters_can_be_written(tmp_path):
 
 
 @can_draw
+def test_a_name_that_cannot_be_seen_is_the_number_of_its_line():
+    out = leaf(2.0, " ") * leaf(3.0, "\u200b\n") + leaf(4.0, " w ")
+    names = [line["name"] for line in data_of(tg.step_through(out))["lines"]]
+    assert names[:2] == ["n0", "n1"] and names[3].strip() == "w"
+
+
+@can_draw
 def test_saving_is_whole_or_not_at_all(tmp_path, monkeypatch):
     page = tg.step_through(diamond())
     target = tmp_path / "new" / "d.html"

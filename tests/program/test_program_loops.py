@@ -9,16 +9,20 @@ from hypothesis import strategies as st
 from recorded_programs import (
     LOOPS,
     encoder_decoder,
+    heads,
     kept,
     layer,
     plain_loop,
     scoped_loop,
+    stacked_by_hand,
     truncated,
+    two_back,
 )  # fmt: skip
 
 import tinygrad_rnn as tg
 from tinygrad_rnn import nn
 from tinygrad_rnn.program import Graph, in_steps
+from tinygrad_rnn.program import runs as search
 
 
 def assert_isomorphic(graph, loop):
@@ -146,6 +150,23 @@ def test_a_cut_does_not_end_a_loop():
     assert len(loop) == 12
 
 
+@pytest.mark.parametrize(
+    "step",
+    [lambda h, x: h * x, lambda h, x: tg.tanh(h * x), lambda h, x: tg.tanh(x * h + 0.1) + x],
+    ids=["a power", "tanh", "taken twice"],
+)
+def test_a_state_that_starts_as_a_weight_of_all_steps_makes_a_loop(step):
+    h = x = tg.Tensor(0.5, requires_grad=True, name="x")
+    for _ in range(12):
+        h = step(h, x)
+    graph = Graph(h)
+    (loop,) = graph.loops()
+    assert len(loop) == 12 and graph.remarks == []
+    assert_isomorphic(graph, loop)
+    rolled = graph.roll()
+    assert rolled.gradients().lines[0] == graph.gradients().lines[0]
+
+
 # ---------------------------------------------------------------- where steps differ
 def test_an_odd_step_is_named_with_its_first_difference():
     graph = Graph(scoped_loop(12, odd=5))
@@ -160,6 +181,47 @@ def test_an_odd_step_of_a_plain_loop_is_named_by_its_lines():
     (remark,) = graph.fold(1).remarks
     assert "after 5 steps" in remark
     assert "sigmoid" in remark and "stands where" in remark and "tanh" in remark
+
+
+@pytest.mark.parametrize(
+    "odd, steps, words",
+    [(3, 3, "after 3 steps"), (4, 4, "after 4 steps"), (1, 4, "before 4 steps")],
+)
+def test_an_odd_step_beside_the_only_loop_is_named(odd, steps, words):
+    """The one or two steps beyond it are too few for a second loop."""
+    graph = Graph(plain_loop(6, odd=odd))
+    assert [len(loop) for loop in graph.loops()] == [steps]
+    (remark,) = graph.remarks
+    assert words in remark and "sigmoid" in remark and "tanh" in remark
+    (number,) = [line.number for line in graph.nodes if line.op == "sigmoid"]
+    assert f" to n{number}, " in remark
+
+
+def test_no_step_is_called_odd_where_none_is():
+    for program in (plain_loop(6), two_back(6), stacked_by_hand(6), heads(6)):
+        assert Graph(program).remarks == []
+
+
+def test_steps_without_scopes_go_on_counting_where_the_states_go_on():
+    """An odd step of the same length is counted, an operation between two steps is not; the second
+    of two layers counts from 1."""
+    assert [loop.ts for loop in Graph(plain_loop(12, odd=5)).loops()] == [
+        (1, 2, 3, 4, 5),
+        (7, 8, 9, 10, 11, 12),
+    ]
+    h, w = tg.Tensor(0.3), tg.Tensor(0.5, True)
+    for t in range(7):
+        h = tg.tanh(h * w)
+        h = h * 2.0 if t == 2 else h
+    assert [loop.ts for loop in Graph(h).loops()][-1] == (4, 5, 6, 7)
+    xs, s = [], tg.Tensor(0.1)
+    for u in (w, tg.Tensor(0.4, True)):
+        layer, s = [], tg.Tensor(0.1)
+        for t in range(5):
+            s = tg.tanh(s * u + xs[t]) if xs else tg.tanh(s * u)
+            layer.append(s)
+        xs = layer
+    assert [loop.ts for loop in Graph(s).loops()] == [(1, 2, 3, 4, 5)] * 2
 
 
 def test_attention_over_a_growing_memory_says_which_steps_differ_and_where():
@@ -222,3 +284,45 @@ def test_a_loss_after_a_window_of_steps_belongs_to_its_last_step():
     lines = in_steps(graph.nodes, graph.loops())
     squares = [x for x in lines if x.op == "multiply" and len(set(x.inputs)) == 1]
     assert [x.t for x in squares] == [2, 5, 8, 11]
+
+
+# ---------------------------------------------------------------- without any order
+def test_the_search_of_an_irregular_chain_is_about_linear(monkeypatch):
+    """It has short loops by chance, everywhere. What is counted are the places looked at."""
+    looked, runs = [], search._runs
+
+    def counting(places, stretch, p):
+        looked.append(stretch.stop - stretch.start)
+        return runs(places, stretch, p)
+
+    monkeypatch.setattr(search, "_runs", counting)
+
+    def work(n):
+        rng, x = np.random.default_rng(0), tg.Tensor([0.5, 0.5], True)
+        ops, h = (tg.tanh, tg.sin, tg.exp, tg.sigmoid, lambda h: h * x, lambda h: h + x), x
+        for k in range(n):
+            h = ops[rng.integers(6)](h) if k % 2 else h * 0.5
+        looked.clear()
+        found = Graph(h).loops()
+        assert len(found) > n / 200
+        return sum(looked)
+
+    assert work(8000) < 6 * work(2000)
+
+
+def test_many_loops_of_all_kinds_in_one_program_are_all_found():
+    """Each is short beside the whole."""
+    rng, h, weights = np.random.default_rng(0), tg.Tensor(0.3), [tg.Tensor(0.5, True)]
+    ops = (tg.tanh, tg.sin, tg.relu, tg.sigmoid)
+    for k in range(20):
+        body = [ops[i] for i in rng.integers(4, size=3 + k % 5)]
+        weights.append(tg.Tensor(0.5, True))
+        for _ in range(6):
+            h = h * weights[-1]
+            for op in body:
+                h = op(h)
+    found = [len(loop) for loop in Graph(h).loops()]
+    assert len(found) == 20 and set(found) <= {
+        5,
+        6,
+    }  # one less where its first step is another's last

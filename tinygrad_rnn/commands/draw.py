@@ -100,7 +100,8 @@ def _add_output(sub: argparse.ArgumentParser, number: Callable[[str], int]) -> N
         "--out",
         metavar="FILE",
         default="unrolled.svg",
-        help=".svg .png .pdf .gv .mmd .md; .html: a page to step through (default: unrolled.svg)",
+        help=".svg .png .pdf .gv .mmd .md; .html: a page to step through; a missing folder is made"
+        " (default: unrolled.svg)",
     )
     sub.add_argument("--numeric", action="store_true", help="page: numeric gradients beside ours")
     sub.add_argument("--predict", action="store_true", help="page: ask before a gradient is shown")

@@ -18,7 +18,7 @@ from ..modes import uncollected
 from ..program import Gradients, Graph
 from ..tensor import Tensor
 from .arrows import Arrows, BackwardArrows
-from .contract import MOVEMENTS
+from .contract import MOVEMENTS, demand_operations
 from .dot import dot_text
 from .drawing import Drawing
 from .labels import Labeller
@@ -88,8 +88,9 @@ def draw(
         seed: dL/d(output), for an output that is not a single number.
 
     Raises:
-        ValueError: for an unknown option, for more nodes than `max_nodes`, and with `rolled` for
-            a graph without a loop, saying which steps differ.
+        ValueError: for an unknown option or operation, for steps that are not there, for more nodes
+            than `max_nodes`, and with `rolled` for a graph without a loop, saying which steps
+            differ.
         RuntimeError: if gradients that were asked for, by `seed` or the backward view, cannot be
             had. Otherwise they are left out, and the caption says why.
 
@@ -106,6 +107,7 @@ def draw(
 
 @uncollected()
 def _drawing(graph: Graph, options: Options, max_nodes: int, seed: Any, note: str = "") -> Drawing:
+    demand_operations(options.hide, graph)
     graph, plan = _fewer_steps(graph, options, max_nodes)
     _check_size(plan, graph, options, max_nodes)
     backward = options.view == "backward"

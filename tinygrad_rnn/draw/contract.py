@@ -8,6 +8,7 @@ Read next: `focus.py`.
 
 from __future__ import annotations
 
+import difflib
 from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
@@ -15,7 +16,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..program import Line
+from ..program import Graph, Line
+from ..tensor import PRIMITIVES
 
 MOVEMENTS = (
     "getitem", "split", "transpose", "reshape", "broadcast_to", "astype", "concatenate", "stack",
@@ -75,6 +77,17 @@ def contract(lines: Sequence[Line], hide: Collection[str], kept: Collection[int]
         for argument, operand in enumerate(line.inputs):
             links.append(Link(roots[operand], line.number, argument, operand))
     return Contracted(lines, drawn, roots, links, hidden, frozenset(passed))
+
+
+def demand_operations(names: Collection[str], graph: Graph) -> None:
+    """Raise for the name of no operation: neither of tinygrad_rnn's own nor of one in the graph."""
+    known = PRIMITIVES.keys() | {line.op for line in graph.nodes if line.op is not None}
+    for name in names:
+        if name not in known:
+            close = difflib.get_close_matches(str(name), known, 1)
+            meant = f"did you mean {close[0]!r}? There" if close else "there"
+            there = ", ".join([*MOVEMENTS, *sorted(known - set(MOVEMENTS))])
+            raise ValueError(f"there is no operation {name!r} to hide: {meant} are {there}")
 
 
 def without_parameters(graph: Contracted) -> Contracted:

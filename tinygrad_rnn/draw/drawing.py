@@ -93,7 +93,8 @@ class Drawing:
         return self._fold()
 
     def save(self, path: str | PathLike[str]) -> str:
-        """Write a file of the kind that its name ends in, and give its path.
+        """Write a file of the kind that its name ends in, and give its path. A missing folder is
+        made.
 
         .svg, .pdf, .png: a picture. .mmd: Mermaid text; .md: that in a Markdown file. .gv, .dot, or
         no ending: the DOT text.
@@ -123,7 +124,8 @@ class Drawing:
     def render(
         self, filename: str | PathLike[str], format: str | None = None, *, timeout: float = 30.0
     ) -> str:
-        """Write the picture, and give its path. If that fails, the DOT text is left beside it.
+        """Write the picture, and give its path. If that fails, the DOT text is left beside it. A
+        missing folder is made, as the `graphviz` package does.
 
         Args:
             filename: "lstm.svg", or "lstm" with a format.

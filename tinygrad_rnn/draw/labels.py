@@ -377,7 +377,7 @@ def _names(plan: Plan) -> dict[int, tuple[Run, ...]]:
     """Names of lines that need more than their own: initial states, stacks, two of one name."""
     names = _initial_names(plan) | _stack_names(plan)
     named = [n for n in plan.graph.drawn if n in names or plan.line(n).name]
-    named = [n for n in named if plan.looks(n) == "parameter" or _stands_alone(plan, n)]
+    named = [n for n in named if _is_weight(plan, n) or _stands_alone(plan, n)]
     modules = _modules(plan)
     alike: dict[tuple[Run, ...], list[int]] = {}
     for n in named:
@@ -386,12 +386,17 @@ def _names(plan: Plan) -> dict[int, tuple[Run, ...]]:
         fuller = _in_modules(runs, [modules.get(n, ()) for n in some])
         distinct = len(set(fuller)) == len(some)
         for n, full in zip(some, fuller) if len(some) > 1 else ():
-            if plan.looks(n) == "parameter":
+            if _is_weight(plan, n):
                 first = distinct or full not in names.values()
                 names[n] = full if first else (*full, Run(f"n{n}", "sub"))
             elif distinct:
                 names[n] = full
     return names
+
+
+def _is_weight(plan: Plan, n: int) -> bool:
+    """Whether a line is a parameter, and not one step's only: that gets the number of its step."""
+    return plan.looks(n) == "parameter" and not plan.is_own(n)
 
 
 def _stands_alone(plan: Plan, n: int) -> bool:

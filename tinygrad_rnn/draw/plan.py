@@ -33,6 +33,7 @@ class Plan:
         references, handovers: what steps share, and what they hand out together.
         starts: by (state, step) the references to parts of one initial state.
         cuts: pairs (where from, leaf) of lines that `detach()` cut apart.
+        unscoped: the numbers of the steps that no scope gave, but the likeness of the steps.
         table: the shared leaves, which stand in the table and not in the picture.
         derivatives: the operations that a walk back recorded, with `create_graph=True`.
         focus: what the rest is paler than.
@@ -50,6 +51,7 @@ class Plan:
     starts: dict[tuple[int, int], Reference]
     cuts: list[tuple[int, int]]
     table: list[int]
+    unscoped: frozenset[int] = frozenset()
     derivatives: frozenset[int] = frozenset()
     focus: Focus | None = None
     folds: Sequence[Fold] = ()
@@ -76,7 +78,7 @@ class Plan:
     def _class(self, number: int) -> str:
         line = self.line(number)
         kind = line.kind
-        if kind == "parameter" and self._is_step_input(number) and not line.learned:
+        if kind == "parameter" and self.is_own(number) and self.homes[number] not in self.unscoped:
             kind = "input"  # an x_t whose gradient was asked for
         if number in self.outputs:
             return "output"
@@ -102,9 +104,14 @@ class Plan:
             (n,) = self.line(n).inputs
         return False
 
-    def _is_step_input(self, number: int) -> bool:
+    def is_own(self, number: int) -> bool:
+        """Whether a leaf is of one time step only, and no weight of a module.
+
+        Where a scope gave the step, it is an x_t. Where the likeness of the steps made them steps,
+        it may be a weight as well, so that its class is what the program says: its kind.
+        """
         home = self.homes[number]
-        if home is None:
+        if home is None or self.line(number).learned:
             return False
         fold = self.steps[home].fold
         folds = self.steps[home].folds
@@ -167,8 +174,19 @@ def make_plan(
     return Plan(
         contracted, outputs, steps, homes, states, references,
         find_handovers(contracted, homes), starts, cuts, table,
+        _unscoped(graph, steps, homes),
         find_derivatives(graph), focused, graph.folds,
     )  # fmt: skip
+
+
+def _unscoped(graph: Graph, steps: list[TimeStep], homes: list[int | None]) -> frozenset[int]:
+    """The steps without a line that a scope put there."""
+    scoped = {
+        homes[line.number]
+        for line in graph.nodes
+        if line.t is not None and line.number not in graph.unscoped
+    }
+    return frozenset([step.number for step in steps]) - scoped
 
 
 def _keep_only(drawn: set[int], steps: list[TimeStep], states: States) -> None:

@@ -2,8 +2,8 @@
 
 Its files, in the order in which they are read: `lines.py` (what a line is), `value.py` (`Graph`),
 `recorded.py` (after its weights have changed), `listing.py`, `queries.py`, `costs.py` (what can be
-asked), `alike.py`, `loops.py`, `folding.py`, `differences.py` (the repeated step, and graphs with
-few of its copies), `exchange.py`.
+asked), `alike.py`, `runs.py`, `loops.py`, `numbering.py`, `folding.py`, `differences.py` (the
+repeated step, and graphs with few of its copies), `exchange.py`.
 """
 
 from .costs import Summary

@@ -12,7 +12,7 @@ the same shape, and if each pair (u, v) of their operands is one of these:
 
 The last two depend on where the loop starts, so they put a bound on that place: `after`, `until`.
 
-Read next: `loops.py`.
+Read next: `runs.py`.
 """
 
 from __future__ import annotations

@@ -11,7 +11,7 @@ A line's bytes are the memory that its result brought with it: all of the array 
 nothing for a view (a slice, a transpose) of memory that is there already, in another line or in a
 leaf. Leaves belong to the user and count nothing.
 
-Read next: `loops.py`.
+Read next: `alike.py`.
 """
 
 from __future__ import annotations

@@ -10,7 +10,8 @@ from itertools import pairwise, zip_longest
 
 from .lines import Line, index_free, step_scope
 from .listing import formula
-from .loops import LEAST, Loop
+from .loops import Loop
+from .runs import LEAST
 
 
 def differences(
@@ -18,8 +19,8 @@ def differences(
 ) -> list[str]:
     """A sentence for each step that is in no loop: what it has that its neighbour has not.
 
-    Steps are known by their scope, or by standing between two loops that are alike. Of a program
-    without such steps: whether there is a loop.
+    Steps are known by their scope; or by standing between two loops that are alike, or between a
+    loop and one more step of its kind. Of a program without such steps: whether there is a loop.
     """
     inside = {n for loop in loops for n in loop.steps.ravel().tolist()}
     found = []
@@ -38,8 +39,8 @@ def differences(
             if step:
                 other = [lines[n] for n in before.steps[-1].tolist()]
                 what = _difference(lines, cuts, step, other, first=False)
-                ends = f"n{step[0].number} to n{step[-1].number}"
-                found.append(f"{ends}, after {len(before)} steps, differs from them: {what}")
+                found.append(f"{_ends(step)}, after {len(before)} steps, differs from them: {what}")
+    found += _beside_loops(lines, cuts, loops)
     if not loops and not found:
         found.append("no stretch of operations is there three times or more, with a state carried")
     return found
@@ -49,6 +50,62 @@ def _same(lines: Sequence[Line], one: Loop, other: Loop) -> bool:
     """Whether the steps of two loops consist of the same operations."""
     ops = [[lines[n].op for n in loop.steps[0].tolist()] for loop in (one, other)]
     return ops[0] == ops[1]
+
+
+def _beside_loops(
+    lines: Sequence[Line], cuts: Mapping[int, int | None], loops: Sequence[Loop]
+) -> list[str]:
+    """Of loops without scopes: what parts them from a step of their kind that is not in them."""
+    found = []
+    for k, loop in enumerate(loops):
+        shared = _shared(lines, loop)
+        if loop.scoped or not loop.carried or not any(shared):
+            continue
+        body, size = [lines[n] for n in loop.steps[-1].tolist()], loop.period
+        before, after = _around(lines, loops, k)
+        starts = range(len(after) - size + 1)
+        next_one = next((i for i in starts if _recurs(after, i, body, shared)), None)
+        starts = range(len(before) - size + 1)
+        last_one = next((i for i in reversed(starts) if _recurs(before, i, body, shared)), None)
+        odd = [] if next_one is None else [("after", after[: next_one or size])]
+        odd += [] if last_one is None else [("before", before[last_one + size :])]
+        for where, step in odd:
+            what = _first_difference(lines, cuts, step, body, first=False)
+            if step and what is not None:
+                found.append(f"{_ends(step)}, {where} {len(loop)} steps, differs from them: {what}")
+    return found
+
+
+def _shared(lines: Sequence[Line], loop: Loop) -> list[list[int]]:
+    """For each operation of a step the arguments that are the same line in all steps: weights."""
+    pairs = zip(loop.steps[0].tolist(), loop.steps[-1].tolist())
+    taken = [zip(lines[a].inputs, lines[b].inputs) for a, b in pairs]
+    return [[i for i, (x, y) in enumerate(some) if x == y] for some in taken]
+
+
+def _around(lines: Sequence[Line], loops: Sequence[Loop], k: int) -> tuple[list[Line], list[Line]]:
+    """The operations without scope between loop k and its neighbours, if these are no such loop."""
+    start, stop = loops[k].steps[0, 0], loops[k].steps[-1, -1] + 1
+    left = loops[k - 1].steps[-1, -1] + 1 if k else 0
+    right = loops[k + 1].steps[0, 0] if k + 1 < len(loops) else len(lines)
+    if k and _same(lines, loops[k - 1], loops[k]):
+        left = start
+    if k + 1 < len(loops) and _same(lines, loops[k], loops[k + 1]):
+        right = stop
+    before, after = (
+        [lines[n] for n in span if lines[n].op is not None and lines[n].t is None]
+        for span in (range(left, start), range(stop, right))
+    )
+    return before, after
+
+
+def _recurs(ops: list[Line], at: int, body: list[Line], shared: list[list[int]]) -> bool:
+    """Whether the operations from `at` on do the same as a step, with the same weights."""
+    return all(
+        (ops[at + j].op, ops[at + j].shape) == (line.op, line.shape)
+        and all(ops[at + j].inputs[i] == line.inputs[i] for i in shared[j])
+        for j, line in enumerate(body)
+    )
 
 
 def _chains(lines: Sequence[Line]) -> dict[tuple[object, ...], list[list[Line]]]:
@@ -76,6 +133,19 @@ def _difference(
     *,
     first: bool,
 ) -> str:
+    """What two neighbouring steps do not have in common, or that it is nothing."""
+    few = f"they are alike, but too few: a loop has at least {LEAST} steps that carry a state on"
+    return _first_difference(lines, cuts, step, other, first=first) or few
+
+
+def _first_difference(
+    lines: Sequence[Line],
+    cuts: Mapping[int, int | None],
+    step: list[Line],
+    other: list[Line],
+    *,
+    first: bool,
+) -> str | None:
     """The first thing that two neighbouring steps do not have in common.
 
     `first`: one of them is the first of its chain, so that its states come from outside.
@@ -97,7 +167,7 @@ def _difference(
                     f"operand {i} of n{a.number} {formula(a)} is {_described(lines, cuts, x)}, and"
                     f" of n{b.number} {formula(b)} {_described(lines, cuts, y)}"
                 )
-    return f"they are alike, but too few: a loop has at least {LEAST} steps that carry a state on"
+    return None
 
 
 def _alike(
@@ -111,6 +181,11 @@ def _alike(
         return counterpart.get(x, x) == y or (x in entered) != (y in entered)
     kinds = {lines[x].kind, lines[y].kind}
     return "op" not in kinds or kinds <= {"op", "cut"} or (x in entered) != (y in entered)
+
+
+def _ends(step: list[Line]) -> str:
+    first, last = f"n{step[0].number}", f"n{step[-1].number}"
+    return first if first == last else f"{first} to {last}"
 
 
 def _described(lines: Sequence[Line], cuts: Mapping[int, int | None], n: int) -> str:

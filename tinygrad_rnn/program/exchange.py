@@ -46,6 +46,7 @@ class Contents:
     folds: list[Fold]
     norms: dict[int, list[float]]
     companions: dict[int, int]
+    unscoped: frozenset[int]
 
 
 # ---------------------------------------------------------------- out
@@ -75,6 +76,7 @@ def written(contents: Contents, values: str) -> str:
         "folds": [asdict(fold) | {"columns": []} for fold in contents.folds],
         "norms": sorted(contents.norms.items()),
         "companions": sorted(contents.companions.items()),
+        "unscoped": sorted(contents.unscoped),
     }
     return json.dumps(document, ensure_ascii=False, allow_nan=False, separators=(",", ":")) + "\n"
 
@@ -154,6 +156,7 @@ def read(text: str | bytes) -> Contents:
         _wrapped('"folds"', lambda: [_fold_in(x, count) for x in document.get("folds", [])]),
         _wrapped('"norms"', lambda: _norms_in(document.get("norms", []), count)),
         _wrapped('"companions"', lambda: _pairs_in(document.get("companions", []), count)),
+        _wrapped('"unscoped"', lambda: _numbers_in(document.get("unscoped", []), count)),
     )  # fmt: skip
 
 
@@ -176,6 +179,10 @@ def _number(n: Any, stop: int) -> int:
     if type(n) is not int or not 0 <= n < stop:
         raise ValueError(f"{n!r} is no number of a line from 0 to {stop - 1}")
     return n
+
+
+def _numbers_in(numbers: list[int], stop: int) -> frozenset[int]:
+    return frozenset([_number(n, stop) for n in numbers])
 
 
 def _line_in(number: int, node: dict[str, Any]) -> Line:

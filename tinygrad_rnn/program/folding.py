@@ -19,7 +19,8 @@ import numpy as np
 
 from ..arraylike import Array
 from .lines import FOLDED, PREVIOUS, Gradients, Line
-from .loops import LEAST, Loop, companions, in_steps
+from .loops import Loop, companions, in_steps
+from .runs import LEAST
 
 
 @dataclass(frozen=True)
@@ -67,6 +68,7 @@ class Thinned:
         lines: renumbered; `origins` are their numbers in the recorded program.
         edges: for each (line, argument) the recorded ones that it stands for.
         companions: as of the recorded program: lines that go along with a step, and with which.
+        unscoped: lines whose time step no scope gave.
     """
 
     lines: list[Line]
@@ -74,6 +76,7 @@ class Thinned:
     edges: dict[tuple[int, int], list[tuple[int, int]]]
     folds: list[Fold]
     companions: dict[int, int]
+    unscoped: frozenset[int]
 
     def numbers(self) -> dict[int, int]:
         """New numbers by recorded ones."""
@@ -108,16 +111,11 @@ def folded(
     """The first and last `keep` steps of each loop that has at least two more; or the given steps.
 
     Raises:
-        ValueError: for `keep` below 1, and for steps that no loop has.
+        ValueError: for `keep` below 1, and for steps that are not there.
     """
     if keep < 1:
         raise ValueError(f"a fold keeps at least 1 step at each end of a loop; given keep={keep}")
-    if steps is not None and not any(set(steps) & set(loop.ts) for loop in loops):
-        there = sorted({t for loop in loops for t in loop.ts})
-        raise ValueError(
-            f"no loop has a step of {list(steps)}; "
-            + (f"there are steps {there[0]} to {there[-1]}" if there else "there is no loop")
-        )
+    _demand_there(steps or (), lines, loops)
 
     def kept(loop: Loop) -> Array:
         k = np.arange(len(loop))
@@ -127,6 +125,34 @@ def folded(
         return (k < keep) | (k >= len(loop) - keep) | (len(loop) < 2 * keep + 2)
 
     return _Thinner(lines, ends, loops, kept, FOLDED).run()
+
+
+def _demand_there(steps: Collection[int], lines: Sequence[Line], loops: Sequence[Loop]) -> None:
+    """Raise for a step that is in no loop, nor the time step of any line."""
+    there = {t for loop in loops for t in loop.ts} | {t for x in lines if (t := x.t) is not None}
+    missing = sorted(set(steps) - there)
+    if missing and not there:
+        raise ValueError(f"there is no loop, so there are no steps {missing}")
+    if missing:
+        raise ValueError(f"there is no step {_listed(missing)}; there are steps {_spans(there)}")
+
+
+def _listed(numbers: Sequence[int]) -> str:
+    """At most eight numbers."""
+    some = ", ".join(str(n) for n in numbers[:8])
+    return f"{some}, …" if len(numbers) > 8 else some
+
+
+def _spans(numbers: Collection[int]) -> str:
+    """Whole numbers as stretches without gaps.
+
+    >>> _spans({1, 2, 3, 7, 9, 10})
+    '1 to 3, 7, 9 to 10'
+    """
+    order = sorted(numbers)
+    starts = [n for k, n in enumerate(order) if not k or order[k - 1] < n - 1]
+    stops = [n for k, n in enumerate(order) if k == len(order) - 1 or order[k + 1] > n + 1]
+    return ", ".join(str(a) if a == b else f"{a} to {b}" for a, b in zip(starts, stops))
 
 
 def rolled(lines: Sequence[Line], ends: Sequence[int], loops: Sequence[Loop]) -> Thinned:
@@ -153,6 +179,7 @@ class _Thinner:
     """Leaves steps out of a program. A gap is a run of steps that are left out.
 
     Attributes:
+        unscoped: the lines without a time step in the recorded program.
         place: for every line of a loop (the loop's number, step, column).
         kept: for every loop which of its steps stay.
         stands: the recorded lines in whose place a new line stands, with that line's operands.
@@ -168,6 +195,7 @@ class _Thinner:
         op: str,
     ) -> None:
         self.lines, self.ends, self.loops, self.op = in_steps(lines, loops), ends, loops, op
+        self.unscoped = {n for n, line in enumerate(lines) if line.t is None}
         self.place: dict[int, tuple[int, int, int]] = {}
         for i, loop in enumerate(loops):
             for k, step in enumerate(loop.steps.tolist()):
@@ -211,7 +239,9 @@ class _Thinner:
             for argument, (source, recorded) in enumerate(pairs):
                 edges[k, argument] = users.get(source, []) if n in self.stands else [(n, recorded)]
         folds = self._folds(alive, numbers)
-        return Thinned(lines, order, edges, folds, self._companions(numbers))
+        unscoped = {k for n, k in numbers.items() if n in self.unscoped and lines[k].t is not None}
+        companions = self._companions(numbers)
+        return Thinned(lines, order, edges, folds, companions, frozenset(unscoped))
 
     def _companions(self, numbers: Mapping[int, int]) -> dict[int, int]:
         """The companions of the recorded program, as far as they are left."""

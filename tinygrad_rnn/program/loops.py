@@ -1,15 +1,15 @@
 """A loop leaves its steps in the program, all alike: they are found by that, whatever they do.
 
-No scope, name or module is needed. For a distance p, `alike.py` says which lines are like those p
-later; where that holds for all lines of a stretch, the stretch is a loop with p operations a step.
-Scopes help to choose where a step begins; without any, it begins where the fewest values cross.
+No scope, name or module is needed. `runs.py` finds stretches of alike steps; those that carry a
+state, and those that go along with one, are loops.
 
-Read next: `folding.py`, which leaves most of the steps out; `differences.py`, which says why not.
+Read next: `numbering.py`; `folding.py`, which leaves most of the steps out; `differences.py`, which
+says why not.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import pairwise, takewhile
@@ -20,8 +20,7 @@ from ..arraylike import Array
 from ..modes import Step
 from .alike import Places
 from .lines import Line, Scope, step_scope
-
-LEAST = 3  # steps; two stretches that are alike may be a coincidence
+from .runs import Run, Stretch, split
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,11 +57,11 @@ def find_loops(lines: Sequence[Line], cuts: Mapping[int, int | None]) -> list[Lo
     steps of such a loop made, as a loss for every output: they are loops of their companion.
     """
     places = Places(lines, cuts)
-    whole = _Stretch(0, len(places))
-    states, rest = _split(places, [whole], partial(_carried, places))
+    whole = Stretch(0, len(places))
+    states, rest = split(places, [whole], partial(_carried, places))
     runs, fresh = list(states), states
     while fresh:  # and companions of companions
-        fresh, rest = _split(places, rest, partial(_goes_along, places, runs))
+        fresh, rest = split(places, rest, partial(_goes_along, places, _owners(places, runs)))
         runs += fresh
     runs.sort(key=lambda run: run.start)
     return [_loop(lines, places, run) for run in runs]
@@ -71,12 +70,13 @@ def find_loops(lines: Sequence[Line], cuts: Mapping[int, int | None]) -> list[Lo
 def in_steps(lines: Sequence[Line], loops: Sequence[Loop]) -> list[Line]:
     """The same lines, where those of a step have its time step in their scope.
 
-    A loop without scopes gets them. In one with scopes, what was made of a step's results right
-    after it, outside of its scope, belongs to that step: its loss, as a rule.
+    A loop without scopes gets them, if it is one over time and not over layers. In one with scopes,
+    what was made of a step's results right after it, outside of its scope, belongs to that step:
+    its loss, as a rule.
     """
     found = list(lines)
     for loop in loops:
-        if not loop.carried or loop.period == 1:
+        if not loop.carried or loop.period == 1 or (not loop.scoped and _layers(lines, loop)):
             continue
         for t, step in zip(loop.ts, loop.steps.tolist()):
             first = lines[step[0]]
@@ -94,6 +94,17 @@ def in_steps(lines: Sequence[Line], loops: Sequence[Loop]) -> list[Line]:
                 if here is not None:
                     inside[n] = here
     return found
+
+
+def _layers(lines: Sequence[Line], loop: Loop) -> bool:
+    """Whether each step has weights of its own, and none that all share: so it is with layers."""
+    own = False
+    for first, last in zip(loop.steps[0].tolist(), loop.steps[-1].tolist()):
+        for x, y in zip(lines[first].inputs, lines[last].inputs):
+            if x == y and lines[x].kind in ("parameter", "op"):  # an op: W.T, made before the loop
+                return False
+            own |= x != y and lines[x].kind == lines[y].kind == "parameter"
+    return own
 
 
 def companions(lines: Sequence[Line], loops: Sequence[Loop]) -> dict[int, int]:
@@ -129,184 +140,8 @@ def _anchors(
     return ()
 
 
-# ---------------------------------------------------------------- the search
-@dataclass(frozen=True)
-class _Stretch:
-    start: int
-    stop: int
-
-
-@dataclass(frozen=True)
-class _Run:
-    """`count` steps of p operations, from place `start` on."""
-
-    p: int
-    start: int
-    count: int
-
-    @property
-    def stop(self) -> int:
-        return self.start + self.p * self.count
-
-
-def _split(
-    places: Places, stretches: list[_Stretch], wanted: Callable[[_Run], object]
-) -> tuple[list[_Run], list[_Stretch]]:
-    """The longest run of each stretch, then of what is left of and right of it, and so on."""
-    found, rest, todo = [], [], list(stretches)
-    while todo:
-        stretch = todo.pop()
-        run = _longest(places, stretch, wanted)
-        if run is None:
-            rest.append(stretch)
-            continue
-        found.append(run)
-        todo += [_Stretch(stretch.start, run.start), _Stretch(run.stop, stretch.stop)]
-    return found, rest
-
-
-def _longest(places: Places, stretch: _Stretch, wanted: Callable[[_Run], object]) -> _Run | None:
-    """The run that covers most; the one with the shortest steps, where several do."""
-    best, covered = None, 0
-    size = stretch.stop - stretch.start
-    for p in _distances(places, stretch):
-        for run in _runs(places, stretch, p):
-            new = run.p * run.count
-            better = best is None or new > covered or (new == covered and run.p < best.p)
-            if better and wanted(run):
-                best, covered = run, new
-        if covered > size // 2:  # nothing else can cover as much
-            break
-    return best
-
-
-def _distances(places: Places, stretch: _Stretch) -> list[int]:
-    """Distances at which lines may be alike, the likeliest first.
-
-    Where the time step of the scope changes; where a line of the same kind comes next; where the
-    same operand, a shared weight, is used next; and small multiples of those.
-    """
-    start, stop = stretch.start, stretch.stop
-    limit = (stop - start) // LEAST
-    homes = places.home[start:stop]
-    changes = np.flatnonzero(np.diff(homes))
-    edges = slice(places.first[start], places.first[stop])
-    likely = [
-        *_commonest(np.diff(changes), limit, 4),
-        *_commonest(_gaps(places.tokens[start:stop], np.arange(stop - start)), limit, 12),
-        *_commonest(_gaps(places.sources[edges], places.users[edges]), limit, 8),
-    ]
-    multiples = [m * p for m in (2, 3, 4) for p in likely[:8] if m * p <= limit]
-    return list(dict.fromkeys([*likely, *multiples]))
-
-
-def _gaps(keys: Array, places: Array) -> Array:
-    """The distances between neighbouring places of the same key."""
-    order = np.argsort(keys, kind="stable")
-    same = np.diff(keys[order]) == 0
-    return np.diff(places[order])[same]
-
-
-def _commonest(gaps: Array, limit: int, count: int) -> list[int]:
-    gaps = gaps[(gaps > 0) & (gaps <= limit)]
-    if not len(gaps):
-        return []
-    often = np.bincount(gaps)
-    order = np.argsort(-often, kind="stable")[:count]
-    return [int(p) for p in order if often[p]]
-
-
-def _runs(places: Places, stretch: _Stretch, p: int) -> Iterator[_Run]:
-    """The loops with p operations a step in a stretch."""
-    after, until = places.bounds(p, stretch.start, stretch.stop)
-    possible = np.concatenate([[False], until >= 0, [False]])
-    possible[1:-1] &= after < stretch.stop
-    edges = np.flatnonzero(np.diff(possible.astype(np.int8)))
-    for a, b in zip(edges[::2].tolist(), edges[1::2].tolist()):
-        for c, d in _valid(after - stretch.start, until - stretch.start, a, b, (LEAST - 1) * p):
-            run = _aligned(places, p, stretch.start, after, until, c, d)
-            if run is not None:
-                yield run
-
-
-def _valid(after: Array, until: Array, a: int, b: int, least: int) -> Iterator[tuple[int, int]]:
-    """The parts [c, d) of [a, b) that may start at c: after < c <= until, for all of them."""
-    c = a
-    while b - c >= least:
-        bad = np.flatnonzero((after[c:b] >= c) | (until[c:b] < c))
-        if not len(bad):
-            yield c, b
-            return
-        i = c + int(bad[0])
-        if i - c >= least:
-            yield c, i
-        later = int(after[i]) + 1
-        c = later if c < later <= min(i, int(until[i])) else i + 1
-
-
-def _aligned(
-    places: Places, p: int, base: int, after: Array, until: Array, c: int, d: int
-) -> _Run | None:
-    """Choose where the steps begin, and keep as many as have operands that go along one to one."""
-    d = _until_other_weights(places, p, base + c, base + d) - base
-    last_after = np.maximum.accumulate(after[c:d][::-1])[::-1]
-    first_until = np.minimum.accumulate(until[c:d][::-1])[::-1]
-    starts = np.arange(base + c, base + d)
-    starts = starts[(last_after < starts) & (starts <= first_until)][:p]
-    stop = base + d + p
-    starts = starts[stop - starts >= LEAST * p]
-    if not len(starts):
-        return None
-    marked = places.begins[starts] & places.begins[starts + p]
-    width = _crossing(places, base + c, stop)[starts + p - (base + c)]
-    count = (stop - starts) // p
-    order = np.lexsort((starts, places.until_step[starts], width, -count, ~marked))
-    start = int(starts[order[0]])
-    run = _Run(p, start, (stop - start) // p)
-    steps = _one_to_one(places, run)
-    return _Run(p, start, steps) if steps >= LEAST else None
-
-
-def _until_other_weights(places: Places, p: int, start: int, stop: int) -> int:
-    """The first place from start on where a weight that lines shared is replaced by another one."""
-    place, _, u, v = places.operands(p, start, stop)
-    weights = np.flatnonzero(u < 0)
-    weights = weights[places.parameters[-1 - u[weights]]]
-    place, u, v = place[weights], u[weights], v[weights]
-    return int(place[(u != v) & np.isin(u, u[u == v])].min(initial=stop))
-
-
-def _crossing(places: Places, start: int, stop: int) -> Array:
-    """How many results from start on are still needed at each place."""
-    edges = slice(places.first[start], places.first[stop])
-    sources, users = places.sources[edges], places.users[edges]
-    inside = sources >= start
-    last = np.arange(stop - start)
-    np.maximum.at(last, sources[inside] - start, users[inside] - start)
-    count = np.zeros(stop - start + 1, dtype=np.int64)
-    np.add.at(count, np.arange(stop - start) + 1, 1)
-    np.add.at(count, last + 1, -1)
-    return np.cumsum(count)
-
-
-def _one_to_one(places: Places, run: _Run) -> int:
-    """How many steps go along with the one before: what x_1 is replaced by, it is everywhere."""
-    place, _, u, v = places.operands(run.p, run.start, run.stop - run.p)
-    outside = (u < run.start) & (v < run.start)
-    k, u, v = (place[outside] - run.start) // run.p, u[outside], v[outside]
-    pairs = np.unique(np.stack([k, u, v]), axis=1)
-    for one in (pairs[:2], pairs[::2]):
-        order = np.lexsort(one[::-1])
-        twice = np.flatnonzero((np.diff(one[:, order], axis=1) == 0).all(axis=0))
-        if len(twice):
-            first = int(one[0, order][twice].min())
-            pairs = pairs[:, pairs[0] < first]
-            run = _Run(run.p, run.start, first + 1)
-    return run.count
-
-
 # ---------------------------------------------------------------- what is found
-def _carried(places: Places, run: _Run) -> tuple[tuple[int, int], ...]:
+def _carried(places: Places, run: Run) -> tuple[tuple[int, int], ...]:
     """(column, lag) of what the last step takes from earlier ones."""
     last = run.stop - run.p
     edges = slice(places.first[last], places.first[run.stop])
@@ -317,20 +152,28 @@ def _carried(places: Places, run: _Run) -> tuple[tuple[int, int], ...]:
     return tuple(sorted(found))
 
 
-def _goes_along(places: Places, others: list[_Run], run: _Run) -> bool:
+def _owners(places: Places, runs: list[Run]) -> tuple[Array, Array]:
+    """For each place the number of the run that it is in, or -1; and that run's period."""
+    owner, period = np.full(len(places), -1), np.zeros(len(places), dtype=np.int64)
+    for k, run in enumerate(runs):
+        owner[run.start : run.stop] = k
+        period[run.start : run.stop] = run.p
+    return owner, period
+
+
+def _goes_along(places: Places, owners: tuple[Array, Array], run: Run) -> bool:
     """Whether each step takes from a step of another loop, and the next from the next."""
     place, argument, u, v = places.operands(run.p, run.start, run.stop - run.p)
-    column = (place - run.start) % run.p
-    for other in others:
-        inside = (u >= other.start) & (v >= other.start) & (u < other.stop) & (v < other.stop)
-        along = inside & (np.abs(v - u) == other.p)
-        _, often = np.unique(np.stack([column[along], argument[along]]), return_counts=True, axis=1)
-        if len(often) and often.max() == run.count - 1:
-            return True
-    return False
+    made = (u >= 0) & (v >= 0)
+    place, argument, u, v = place[made], argument[made], u[made], v[made]
+    owner, period = owners
+    along = (owner[u] >= 0) & (owner[u] == owner[v]) & (np.abs(v - u) == period[u])
+    ways = np.stack([owner[u], (place - run.start) % run.p, argument])[:, along]
+    _, often = np.unique(ways, return_counts=True, axis=1)
+    return len(often) > 0 and int(often.max()) == run.count - 1
 
 
-def _loop(lines: Sequence[Line], places: Places, run: _Run) -> Loop:
+def _loop(lines: Sequence[Line], places: Places, run: Run) -> Loop:
     steps = places.numbers[run.start : run.stop].reshape(run.count, run.p)
     scopes = [
         next((t for n in step if (t := lines[n].t) is not None), None) for step in steps.tolist()

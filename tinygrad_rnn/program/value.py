@@ -27,6 +27,7 @@ from .folding import Fold, Thinned, folded, rolled
 from .lines import Edge, Gradients, Line
 from .listing import listing
 from .loops import Loop, companions, find_loops
+from .numbering import numbered
 from .queries import all_uses, ancestors, between, named, paths, uses
 from .recorded import as_recorded, recorded_arrays
 
@@ -71,6 +72,7 @@ class Graph:
         self.folds: list[Fold] = []
         self.origins: list[int] | None = None
         self._recorded: Graph | None = None  # what a fold or roll was made of
+        self._unscoped: frozenset[int] = frozenset()
         self._numbers: dict[Tensor, int] = {}
         results = results_of(outputs)
         self._arrays = recorded_arrays(results)
@@ -293,7 +295,7 @@ class Graph:
 
     @cached_property
     def _loops(self) -> list[Loop]:
-        return find_loops(self.nodes, self._cuts)
+        return numbered(self.nodes, self._cuts, find_loops(self.nodes, self._cuts))
 
     def loops(self) -> list[Loop]:
         """The loops of the program, found by the likeness of their steps; scopes are not needed."""
@@ -309,6 +311,12 @@ class Graph:
         The loss of each output, and their running sum.
         """
         return dict(self._companions)
+
+    @property
+    def unscoped(self) -> frozenset[int]:
+        """The lines that have a time step in this graph, of which steps were left out, although no
+        scope gave one: the likeness of the steps did."""
+        return self._unscoped
 
     def fold(self, keep: int = 2, *, steps: Collection[int] | None = None) -> Graph:
         """The same graph with the first and last `keep` steps of each loop, or with these `steps`.
@@ -368,6 +376,7 @@ class Graph:
             return walked[0]
 
         graph.outputs, graph._companions = self.outputs, thin.companions
+        graph._unscoped = thin.unscoped
         tensors = ((line.tensor, line.number) for line in thin.lines)
         graph._numbers = {x: n for x, n in tensors if x is not None}
         if self.outputs or self._known is not None:
@@ -399,6 +408,7 @@ class Graph:
                 self.folds,
                 norms,
                 self._companions,
+                self._unscoped,
             ),
             values,
         )
@@ -414,6 +424,7 @@ class Graph:
         graph = cls._of(contents.lines, contents.ends, contents.cuts)
         graph._bytes = contents.bytes
         graph.folds, graph._companions = contents.folds, contents.companions
+        graph._unscoped = contents.unscoped
         if contents.gradients is not None:
             stored = contents.gradients
 

@@ -38,7 +38,8 @@ def names_of(graph: Graph, drawn: Mapping[int, str]) -> list[str]:
         if line.op in ("transpose", "getitem", "split") and line.name is None:
             part = expression(line, names)
             name = part if len(part) <= LONGEST else name
-        names.append(drawn.get(line.number, name))
+        shown = drawn.get(line.number, "")
+        names.append(shown if _is_seen(shown) else name)
     return names
 
 
@@ -49,12 +50,17 @@ def own_name(line: Line) -> str:
     >>> [own_name(line) for line in Graph(Tensor(1.0, name="x") + 2.5).nodes]
     ['x', '2.5', 'n2']
     """
-    if line.name:
+    if line.name and _is_seen(line.name):
         step = line.t if line.op is not None and not line.name[-1].isdigit() else None
         return line.name + ("" if step is None else str(step).translate(_LOWERED))
     if line.kind == "constant":
         return digits(np.asarray(line.value).item()) if line.shape == () else "array"
     return f"n{line.number}"
+
+
+def _is_seen(name: str) -> bool:
+    """Whether there is anything to read, or to click on, in a name: not so in " "."""
+    return any(letter.isprintable() and not letter.isspace() for letter in name)
 
 
 def expression(line: Line, names: Sequence[str]) -> str:

@@ -48,7 +48,7 @@ class Page:
         self.steps = steps
 
     def save(self, path: str | PathLike[str]) -> str:
-        """Write the file, whole or not at all. Gives the path."""
+        """Write the file, whole or not at all. Gives the path. A missing folder is made."""
         target = Path(path)
         target.parent.mkdir(parents=True, exist_ok=True)
         with whole_file(target) as file:
