@@ -413,3 +413,18 @@ def test_a_loss_outside_of_the_scope_leaves_the_steps_scoped():
         loss = loss + h * h
     assert isinstance(loss, Tensor)
     assert classes(draw(loss))["x₁"] == "input"
+
+
+def test_an_initial_state_that_the_steps_take_as_well_is_drawn():
+    """Its belt started from a node that no statement had made: a box called n0."""
+    x = tg.Tensor(0.5, requires_grad=True, name="x")
+    h = x
+    for t in range(4):
+        with tg.scope(t=t):
+            h = tg.tanh(h * x)
+            tg.label(h=h)
+    source = tg.draw(h).source
+    made = set(re.findall(r"^(\w+) \[", source, re.MULTILINE))
+    used = {end for line in source.splitlines() if " -> " in line and "{" not in line
+            for end in re.findall(r"\b\w+\b", line.partition("[")[0])}  # fmt: skip
+    assert used and used <= made

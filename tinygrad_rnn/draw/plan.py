@@ -168,7 +168,7 @@ def make_plan(
         _keep_only(set(contracted.drawn), steps, states)
     back = {step.number for step in steps if step.path[:1] == ("gradient",)}
     references = find_references(contracted, homes, states.linked(), weights, back)
-    starts = find_starts(contracted, states)
+    starts = find_starts(contracted, states, {reference.root for reference in references})
     roots = dict.fromkeys(reference.root for reference in (*starts.values(), *references))
     table = [n for n in sorted(roots) if contracted.lines[n].op is None]
     return Plan(

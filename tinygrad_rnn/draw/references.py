@@ -80,8 +80,14 @@ def find_handovers(graph: Contracted, homes: list[int | None]) -> list[Handover]
     return [one for some in several for one in some]
 
 
-def find_starts(graph: Contracted, states: States) -> dict[tuple[int, int], Reference]:
-    """Where one tensor holds the initial states of several chains: a reference for each belt."""
+def find_starts(
+    graph: Contracted, states: States, shared: Collection[int]
+) -> dict[tuple[int, int], Reference]:
+    """Where an initial state stands in the table: a reference for each belt that it starts.
+
+    It does if one tensor holds the initial states of several chains, or if it is `shared` by the
+    steps besides.
+    """
     belts: dict[int, list[Belt]] = {}
     for some in states.belts.values():
         for belt in some:
@@ -89,7 +95,7 @@ def find_starts(graph: Contracted, states: States) -> dict[tuple[int, int], Refe
                 belts.setdefault(belt.source, []).append(belt)
     starts = {}
     for root, some in belts.items():
-        for belt in some if len(some) > 1 else []:
+        for belt in some if len(some) > 1 or root in shared else []:
             operands = {link.operand for link in belt.links}
             line = operands.pop() if len(operands) == 1 else root
             gates = None if line != root else [(x.child, x.argument) for x in belt.links]
