@@ -77,8 +77,10 @@ class Engine:
         seen: dict[object, Hypothesis] = {}
         for h in found:
             seen.setdefault(h.key or h.sentence, h)
-        if any(_is_observed(h) for h in found):  # it says what a weight on the whole says
-            partly = any(np.any(self.first.yours[i]) for i in self.wrong)
+        observed = [h for h in found if _is_observed(h)]
+        if observed:  # it says what a weight on the whole says
+            factor = all(h.family == "global" for h in observed)
+            partly = factor and any(np.any(self.first.yours[i]) for i in self.wrong)
             seen = {
                 k: h
                 for k, h in seen.items()
