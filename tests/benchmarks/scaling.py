@@ -241,10 +241,11 @@ def length():
     """Time and memory per step as T grows, LSTM, B = 8, H = 64, float32, collector on
 
     The lengths take turns, with as many steps in each turn, so that a slow minute of the machine is
-    slow for all of them; the quickest turn counts. Each turn begins with a call that is not timed:
-    a net is trained at one length, and the memory of the call before is there to be used again. A
-    longer sequence has left the processor's cache, for a gradient by hand too, so the time is given
-    beside the hand-written layer's as well.
+    slow for all of them: the spread is that of the times relative to T = 1,000 of the same round,
+    the median over rounds; the quickest turns are printed. Each turn begins with a call that is not
+    timed: a net is trained at one length, and the memory of the call before is there to be used
+    again. A longer sequence has left the processor's cache, for a gradient by hand too, so the time
+    is given beside the hand-written layer's as well.
     """
     import tinygrad_rnn as tg
 
@@ -274,13 +275,16 @@ def length():
     times = {T: min(turns[ours, T]) for T in lengths}
     pairs = {T: zip(turns[ours, T], turns[by_hand, T]) for T in lengths}
     ratios = {T: float(np.median([a / b for a, b in pairs[T]])) for T in lengths}
+    rounds = zip(*(turns[ours, T] for T in lengths))
+    relative = np.median([np.array(times_of) / times_of[1] for times_of in rounds], axis=0)
     sizes = {T: traced_peak(partial(ours, T)) / T for T in lengths}
-    for what, unit, bar, figures, digits in (
-        ("time", "us", LENGTH_BAR, {T: 1e6 * v for T, v in times.items()}, 0),
-        ("time by hand-written", "", None, ratios, 2),
-        ("memory", "KiB", LENGTH_BAR, {T: v / 1024 for T, v in sizes.items()}, 0),
-    ):
-        spread = max(figures.values()) / min(figures.values())
+    for what, unit, bar, figures, digits, compared in (
+        ("time", "us", LENGTH_BAR, {T: 1e6 * v for T, v in times.items()}, 0, relative),
+        ("time by hand-written", "", None, ratios, 2, list(ratios.values())),
+        ("memory", "KiB", LENGTH_BAR, {T: v / 1024 for T, v in sizes.items()}, 0,
+         list(sizes.values())),
+    ):  # fmt: skip
+        spread = max(compared) / min(compared)
         shown = ", ".join(f"{value:.{digits}f}" for value in figures.values())
         figure = f"{shown} {unit}".rstrip() + f", spread {spread:.2f}"
         figure += f"  bar <= {bar}" if bar else ""
