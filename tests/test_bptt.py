@@ -93,11 +93,11 @@ def pairs(T, k1, k2):
     """The definition, in words of its own: after every k1 steps, and at the end."""
     kept = np.zeros((T, T), bool)
     done = 0
-    for now in [*range(k1, T, k1), T]:
-        for s in range(done, now):
+    for end in [*range(k1, T, k1), T]:
+        for s in range(done, end):
             for t in range(T):
-                kept[s, t] = now - k2 <= t <= s
-        done = now
+                kept[s, t] = end - k2 <= t <= s
+        done = end
     return kept
 
 

@@ -273,8 +273,8 @@ def _roughly(setting: Setting, steps: Steps, slope: Array, h: float, was: float)
         largest = float(np.max(np.abs(slope)))
         if h < 1e-8 and noise > 1e-2 * largest:
             return False  # so small a step sees nothing here
-        if noise > 1e-2 * largest and not setting.single:  # perhaps others do not, either
-            lost = 8 * setting.rounding / h
+        if noise > 1e-2 * largest:  # perhaps others do not, either
+            lost = 8 * _lost(setting) / h
             if lost > largest and not was:
                 return False
             noise = max(noise, lost)

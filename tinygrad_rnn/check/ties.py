@@ -89,7 +89,7 @@ def _of_many(trial: Trial, entries: Sequence[Entry]) -> list[Tie]:
     for k in smooth[:SAMPLED]:
         tie = _shared(trial, int(k), entries, steps, slopes[0, k])
         if not tie.adds_up:
-            mine = _that_move(trial, int(k), entries)
+            mine = _that_move(trial, int(k), entries) or entries
             return [
                 _shared(trial, int(k), mine, _steps(trial, dict.fromkeys(mine, 1.0)), slopes[0, k])
             ]
