@@ -120,7 +120,8 @@ EQUIVALENT: dict[str, dict[str, list[str]]] = {
             'cotangents: sent = [(0, output, seed) for output, seed in zip(outputs, seeds, strict=True)] -> sent = [(1, output, seed) for output, seed in zip(outputs, seeds, strict=True)]',
         ],
         "the clock ticks once for each node and each change: they are never equal": [
-            '_chain_rule: if out.changed > index or node.fingerprints is not None: -> if out.changed >= index or node.fingerprints is not None:',
+            '_chain_rule: if out.changed > index or writes.last > index or node.fingerprints is not None: -> if out.changed >= index or writes.last > index or node.fingerprints is not None:',
+            '_chain_rule: if out.changed > index or writes.last > index or node.fingerprints is not None: -> if out.changed > index or writes.last >= index or node.fingerprints is not None:',
             '_chain_rule: if x.changed > index: -> if x.changed >= index:',
         ],
         "the output comes last, and nothing on the way to it is made of it: whether it leads is not asked": [
