@@ -169,8 +169,8 @@ def test_the_programs_pass_unbroken():
 
 
 def test_assigning_instead_of_adding_is_noticed(monkeypatch):
-    total = graph._total
-    monkeypatch.setattr(graph, "_total", lambda contributions, x: total(contributions[-1:], x))
+    total = graph.summed
+    monkeypatch.setattr(graph, "summed", lambda contributions, x: total(contributions[-1:], x))
     assert some_program_fails()
 
 
@@ -231,7 +231,7 @@ def test_overwriting_overlapping_slices_is_noticed(monkeypatch):
 
 
 def test_adding_up_in_a_borrowed_array_is_noticed(monkeypatch):
-    total = graph._total
+    total = graph.summed
 
     def borrowing(contributions, x):
         arrays = [c for c in contributions if type(c) is np.ndarray]
@@ -241,7 +241,7 @@ def test_adding_up_in_a_borrowed_array_is_noticed(monkeypatch):
             arrays[0] += array
         return arrays[0]
 
-    monkeypatch.setattr(graph, "_total", borrowing)
+    monkeypatch.setattr(graph, "summed", borrowing)
     twice = Case(lambda x: x + x, lambda x: x + x, [A], "x + x")
     assert fails(check_inputs_and_cotangents_stay_untouched, twice)
     sums = Case(lambda x, y: (x + y) + x, lambda x, y: (x + y) + x, [A, B], "(x + y) + x")

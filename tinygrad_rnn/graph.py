@@ -44,6 +44,9 @@ class Share(NamedTuple):
     attrs: dict[str, Any]
 
 
+Sending = tuple[int, Tensor, Any]  # which argument, the operand in its place, its contribution
+
+
 def ancestors(outputs: Iterable[Tensor], *, folded: bool = False) -> list[Tensor]:
     """All results that `outputs` are made of, in creation order; iterative: depth is no limit.
 
@@ -69,7 +72,7 @@ def cotangents(
     *,
     towards: Sequence[Tensor] | None = None,
     recording: bool = False,
-    edges: dict[tuple[Tensor, int], Any] | None = None,
+    sendings: dict[Tensor, list[Sending]] | None = None,
     folded: bool = False,
 ) -> Iterator[tuple[Tensor, Any]]:
     """Yield (tensor, dL/d(tensor)) for all that outputs were made of, newest first, leaves last.
@@ -78,7 +81,8 @@ def cotangents(
         outputs, seeds: a Tensor and dL/d(it), or a sequence of each.
         towards: go only where one of these can be reached; default: every tensor that needs it.
         recording: False: arrays in, arrays out. True: Tensors, so the walk itself is recorded.
-        edges: filled, if given, with the gradient that arrived over each edge (result, argument).
+        sendings: filled, if given, with what each result sent to its operands; `summed` makes an
+            array of a `Share`.
         folded: go through a replayed loop in one stride, and not line by line.
     """
     if isinstance(outputs, Tensor):
@@ -105,18 +109,18 @@ def cotangents(
         if not newest:
             break
         out = heappop(newest)[1]
-        g = _total(arrived.pop(out), out)
+        g = summed(arrived.pop(out), out)
         yield out, g
         sent = _chain_rule(out, g, leading, recording, finite)
-        if edges is not None:
-            edges.update({(out, i): _total([c], x) for i, x, c in sent})
+        if sendings is not None:
+            sendings[out] = sent
     for leaf in leaves:
-        yield leaf, _total(arrived.pop(leaf), leaf)
+        yield leaf, summed(arrived.pop(leaf), leaf)
 
 
 def _chain_rule(
     out: Tensor, g: Any, leading: set[Tensor] | None, recording: bool, finite: bool
-) -> list[tuple[int, Tensor, Any]]:
+) -> list[Sending]:
     """(i, operand, g d(out)/d(operand)) for each operand i of `out` that needs a gradient."""
     node = out._node
     assert node is not None
@@ -155,7 +159,7 @@ def _leading_to(goals: Sequence[Tensor], made: Sequence[Tensor]) -> set[Tensor]:
     return leading
 
 
-def _total(contributions: list[Any], x: Tensor) -> Any:
+def summed(contributions: list[Any], x: Tensor) -> Any:
     """The sum of what arrived at x: the multivariate chain rule is this addition."""
     total = contributions[0]
     if len(contributions) == 1 and type(total) is not Share:

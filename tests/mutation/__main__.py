@@ -1,7 +1,7 @@
 """`python -m tests.mutation`: the mutants of four files that no test notices.
 
     python -m tests.mutation                      every mutant: about half an hour
-    python -m tests.mutation --file graph --only _total
+    python -m tests.mutation --file graph --only summed
     python -m tests.mutation --sample 30 --seed 1
     python -m tests.mutation --out found.json     then, with a new test: --again found.json
 

@@ -128,16 +128,16 @@ EQUIVALENT: dict[str, dict[str, list[str]]] = {
             '_leading_to: for out in made: -> for out in list(made)[:-1]:',
         ],
         "a short way for the commonest case; the long way gives the same numbers": [
-            '_total: if len(contributions) == 1 and type(total) is not Share: -> if False:',
+            'summed: if len(contributions) == 1 and type(total) is not Share: -> if False:',
             '_added_up: total = (op if recorded else op.forward)(*operands, items=items, **attrs) -> total = op(*operands, items=items, **attrs)',
             '_fit: if type(c) is np.ndarray and c.shape == data.shape and (c.dtype == data.dtype): -> if False:',
             '_fit: if type(c) is np.ndarray and c.shape == data.shape and (c.dtype == data.dtype): -> if c is np.ndarray and c.shape == data.shape and (c.dtype == data.dtype):',
         ],
         "what arrives at one tensor has one dtype, and added in place or into a new array it is the same sum": [
-            '_total: if k and type(total) is np.ndarray and (total.dtype == value.dtype): -> if False:',
-            '_total: if k and type(total) is np.ndarray and (total.dtype == value.dtype): -> if k and type(total) is not np.ndarray and (total.dtype == value.dtype):',
-            '_total: if k and type(total) is np.ndarray and (total.dtype == value.dtype): -> if k and total is np.ndarray and (total.dtype == value.dtype):',
-            '_total: if k and type(total) is np.ndarray and (total.dtype == value.dtype): -> if k and type(total) is np.ndarray and (total.dtype != value.dtype):',
+            'summed: if k and type(total) is np.ndarray and (total.dtype == value.dtype): -> if False:',
+            'summed: if k and type(total) is np.ndarray and (total.dtype == value.dtype): -> if k and type(total) is not np.ndarray and (total.dtype == value.dtype):',
+            'summed: if k and type(total) is np.ndarray and (total.dtype == value.dtype): -> if k and total is np.ndarray and (total.dtype == value.dtype):',
+            'summed: if k and type(total) is np.ndarray and (total.dtype == value.dtype): -> if k and type(total) is np.ndarray and (total.dtype != value.dtype):',
         ],
     },
 }

@@ -23,7 +23,7 @@ from numpy.typing import ArrayLike
 
 from ..arraylike import Array, raw
 from ..derivatives import grad
-from ..graph import ancestors, cotangents
+from ..graph import Sending, ancestors, cotangents, summed
 from ..guards import seed_of
 from ..modes import Step, enable_grad
 from ..tensor import Tensor
@@ -247,15 +247,14 @@ def _arrivals(loss: Tensor, uses: list[_Use], weight: Tensor) -> dict[tuple[int,
     """What one loss sends to each shared operand through each step."""
     if not loss.requires_grad:
         return {}
-    edges: dict[tuple[Tensor, int], Any] = {}
-    for _ in cotangents(loss, raw(seed_of(loss, None)), towards=[weight], edges=edges):
+    sendings: dict[Tensor, list[Sending]] = {}
+    for _ in cotangents(loss, raw(seed_of(loss, None)), towards=[weight], sendings=sendings):
         pass
     found: dict[tuple[int, Tensor], Any] = {}
     for out, argument, t in uses:
-        if (out, argument) in edges:
-            assert out.node is not None
-            place = t, out.node.inputs[argument]
-            found[place] = found.get(place, 0) + edges[out, argument]
+        for i, x, contribution in sendings.get(out, ()):
+            if i == argument:
+                found[t, x] = found.get((t, x), 0) + summed([contribution], x)
     return found
 
 

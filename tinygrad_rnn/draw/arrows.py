@@ -14,9 +14,8 @@ from math import log10, sqrt
 
 import numpy as np
 
-from ..program import Gradients
+from ..program import Gradients, short
 from .contract import Link
-from .labels import value_text
 from .plan import Plan
 from .theme import Theme
 
@@ -95,7 +94,7 @@ class BackwardArrows(Arrows):
         values = self._sized(self.size([link]))
         g = self.gradients.edges.get((link.child, link.argument))
         if self.numbered and g is not None and np.size(g) == 1:
-            values |= {"label": value_text(g), "fontcolor": self.theme.gradient}
+            values |= {"label": short(g), "fontcolor": self.theme.gradient}
         return self._focused(values, [link])
 
     def belt(self, links: list[Link]) -> dict[str, str]:

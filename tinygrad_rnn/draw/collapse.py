@@ -20,7 +20,7 @@ from .contract import Contracted, Link
 Scope = tuple[str | Step, ...]
 
 
-@dataclass(frozen=True, eq=False, slots=True)
+@dataclass(eq=False, slots=True)
 class Box(Line):
     """A call of a module, in the place of its last result that is taken outside.
 

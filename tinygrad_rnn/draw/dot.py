@@ -8,13 +8,13 @@ Read next: `mermaid.py`.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
 
 from ..program.lines import PREVIOUS
 from .arrows import Arrows
 from .contract import Link
-from .escape import Quoted, attributes, rich_text
+from .escape import Quoted, attributes, form, pairs, rich_text
 from .labels import Labeller
 from .legend import legend
 from .nodes import Nodes, dot_name
@@ -169,10 +169,9 @@ class _Writer:
         exits = [n for n in lines if n in states.exits]
         references = self.references.get(step.number, [])
         yield f"subgraph cluster_s{step.number} {{"
-        yield "graph" + attributes(
-            id=f"step-s{step.number}", **{"class": "step"}, label=self._title(title, step),
-            labeljust="l", labelloc="t", fontsize="12", margin="7", **self._frame(step),
-        )  # fmt: skip
+        names = {"id": f"step-s{step.number}", "class": "step", "label": self._title(title, step)}
+        looks = {"labeljust": "l", "labelloc": "t", "fontsize": "12", "margin": "7"}
+        yield f"graph [{pairs(names)} {form(looks | self._frame(step))}]"
         for belt in belts:
             if _entry(belt) == self._gate(belt):
                 yield nodes.point(_entry(belt), belt.lane, fork=len(belt.links) > 1)
@@ -196,7 +195,7 @@ class _Writer:
             starts += [dot_name(reference.id) for reference in references]
             for x in starts:
                 if x not in gates and x not in first:
-                    yield self._arrow([gates[0], x], _LOOSE, step.number)
+                    yield self._arrow([gates[0], x], "", _LOOSE, step.number)
         yield "}"
 
     def _downwards(self, names: list[str]) -> list[str]:
@@ -258,14 +257,21 @@ class _Writer:
         n = belt.source
         return [self._origin(belt), *([_exit(n)] if n in self.plan.states.exits else [])]
 
-    def _arrow(self, way: Sequence[str], values: dict[str, str], home: int | None) -> str:
-        """An arrow into a step; into one that is laid out from right to left, written backwards."""
-        if home not in self.turned:
-            return " -> ".join(way) + attributes(**values)
-        values = values | {"dir": _OTHER_WAY[values.get("dir", "forward")]}
-        ends = {"arrowhead": "arrowtail", "arrowtail": "arrowhead"}
-        values = {ends.get(key, key): value for key, value in values.items()}
-        return " -> ".join(reversed(way)) + attributes(**values)
+    def _arrow(
+        self, way: Sequence[str], name: str, looks: Mapping[str, str], home: int | None
+    ) -> str:
+        """An arrow into a step; into one that is laid out from right to left, written backwards.
+
+        Args:
+            name: its class in the SVG.
+        """
+        if home in self.turned:
+            ends = {"arrowhead": "arrowtail", "arrowtail": "arrowhead"}
+            looks = {**looks, "dir": _OTHER_WAY[looks.get("dir", "forward")]}
+            looks = {ends.get(key, key): value for key, value in looks.items()}
+            way = list(reversed(way))
+        words = [*([f'class="{name}"'] if name else []), *([form(looks)] if looks else [])]
+        return f"{' -> '.join(way)} [{' '.join(words)}]"
 
     def _belts(self) -> Iterator[str]:
         """From each state through the end of its step to where it enters the next."""
@@ -276,9 +282,9 @@ class _Writer:
                 way = self._way(belt)
                 way += [] if self._stands_for_many(belt) else [_entry(belt)]
                 if len(way) > 1:
-                    names = {"class": f"belt from-n{belt.source} into-s{step.number}"}
-                    values = {**names, "weight": "200", **self.arrows.belt(belt.links)}
-                    yield self._arrow(way, values, step.number)
+                    name = f"belt from-n{belt.source} into-s{step.number}"
+                    looks = {"weight": "200", **self.arrows.belt(belt.links)}
+                    yield self._arrow(way, name, looks, step.number)
 
     def _recurrences(self) -> Iterator[str]:
         """In a rolled step, from each state back to where it enters the next."""
@@ -286,9 +292,9 @@ class _Writer:
             on = "+" if fold.ts[0] < fold.ts[-1] else "−"
             for state, entry, lag in fold.recurrences:
                 root = self.plan.graph.roots[state]
-                values = {"class": f"recurrence from-n{root} to-n{entry}", "weight": "0"}
-                values |= {"label": f"t → t{on}{lag}", **self.arrows.recurrence()}
-                yield self._arrow([f"n{entry}", f"n{root}"], values, self.plan.homes[entry])
+                name, way = f"recurrence from-n{root} to-n{entry}", [f"n{entry}", f"n{root}"]
+                looks = {"weight": "0", "label": f"t → t{on}{lag}", **self.arrows.recurrence()}
+                yield self._arrow(way, name, looks, self.plan.homes[entry])
 
     def _links(self) -> Iterator[str]:
         """One arrow for each argument of each drawn line; from each circle one to its result."""
@@ -296,19 +302,17 @@ class _Writer:
         for link in sorted(plan.graph.links, key=self._place):
             edge = _edge(link)
             name = f"from-n{link.source} to-n{link.child} argument-{link.argument}"
-            values = {"class": Quoted(f'"{name}"'), **self.arrows.link(link, edge in self.lanes)}
-            values |= self._when(link)
+            looks = self.arrows.link(link, edge in self.lanes) | self._when(link)
             if edge in plan.states.spines:
-                values["weight"] = "200" if edge in self.straight else "100"
+                looks["weight"] = "200" if edge in self.straight else "100"
             tail = self.tails.get(edge, f"n{link.source}")
             head = self.heads.get(edge) or self.nodes.head(link.child)
-            yield self._arrow([tail, head], values, plan.homes[link.child])
+            yield self._arrow([tail, head], name, looks, plan.homes[link.child])
             if self.nodes.is_parted(link.child) and link.child not in parted:
                 parted.add(link.child)
-                values = {"class": f"result of-n{link.child}", "weight": "100"}
-                values |= self.arrows.result(link.child)
-                ends = f"op_n{link.child}", f"n{link.child}"
-                yield self._arrow(ends, values, plan.homes[link.child])
+                looks = {"weight": "100", **self.arrows.result(link.child)}
+                ends, name = (f"op_n{link.child}", f"n{link.child}"), f"result of-n{link.child}"
+                yield self._arrow(ends, name, looks, plan.homes[link.child])
 
     def _when(self, link: Link) -> dict[str, str]:
         """On an arrow into or out of a rolled step: at which steps it is there."""
@@ -339,13 +343,13 @@ class _Writer:
                 continue  # one of them stands in the table
             on_lane = leaf in states.lanes
             exits = [_exit(source)] if on_lane and source in states.exits else []
-            values = {"class": f"cut from-n{source} to-n{leaf}", "style": "dashed", "label": "cut"}
-            values |= {"color": self.theme.state, "fontcolor": self.theme.text}
-            values |= {"weight": "200"} if on_lane else {}
+            looks = {"style": "dashed", "label": "cut", "color": self.theme.state}
+            looks |= {"fontcolor": self.theme.text} | ({"weight": "200"} if on_lane else {})
             for tail, head in pairwise([f"n{source}", *exits, f"n{leaf}"]):
                 last = head == f"n{leaf}"
-                extra = {} if last else {"arrowhead": "none", "label": "", "class": "cut"}
-                yield self._arrow([tail, head], values | extra, self.plan.homes[leaf])
+                name = f"cut from-n{source} to-n{leaf}" if last else "cut"
+                extra = {} if last else {"arrowhead": "none", "label": ""}
+                yield self._arrow([tail, head], name, looks | extra, self.plan.homes[leaf])
 
     def _place(self, link: Link) -> tuple[int, float, int]:
         """Arrows into one node, side by side: by argument, and in a step by lane before that.

@@ -62,14 +62,15 @@ def attributes(**values: str) -> str:
 
 def pairs(values: Mapping[str, str]) -> str:
     """`key="value" ...`."""
-    return " ".join(
-        [
-            f"{k}={v if type(v) is Quoted else quoted(v) if len(v) > 24 else _known(v)}"
-            for k, v in values.items()
-        ]
-    )
+    return " ".join([f"{k}={v if type(v) is Quoted else quoted(v)}" for k, v in values.items()])
 
 
-_known = lru_cache(maxsize=4096)(
-    quoted
-)  # colours, shapes, sizes: few, and there in every statement
+def form(values: Mapping[str, str]) -> str:
+    """The same for colours, shapes and sizes: they stand in every statement, and there are few sets
+    of them. No value is `Quoted`."""
+    return _form(tuple(values.items()))
+
+
+@lru_cache(maxsize=4096)
+def _form(values: tuple[tuple[str, str], ...]) -> str:
+    return pairs(dict(values))

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -37,8 +37,9 @@ class Row(NamedTuple):
     colour: str
 
 
-@dataclass(frozen=True)
-class Label:
+class Label(NamedTuple):
+    """The words of a node."""
+
     title: tuple[Run, ...]
     rows: tuple[Row, ...] = ()
 
@@ -56,6 +57,7 @@ _RECURRENT = re.compile(r"(weight|bias)_(ih|hh|hr|ch)(?:_(l\d+))?(_reverse)?")
 _NUMBERED = re.compile(r"([^\W\d]+?)_?(\d+)")
 
 
+@lru_cache(maxsize=4096)
 def name_runs(name: str) -> tuple[Run, ...]:
     """A name as it is written in formulas.
 
@@ -80,20 +82,14 @@ def shape_text(shape: tuple[int, ...]) -> str:
     return "×".join(map(str, shape))
 
 
-def value_text(value: Any) -> str:
-    """At most four numbers, else the norm; without the sign of a zero."""
-    small = value is not None and np.size(value) <= 4
-    return short(np.asarray(value) + 0 if small else value)
-
-
 def decimals(value: Any) -> str:
-    """A single number with four decimals, where these can show it; others as `value_text`.
+    """A single number with four decimals, where these can show it; others as `short`.
 
     >>> decimals(-1.5), decimals(1e-7)
     ('-1.5000', '1e-07')
     """
     if np.size(value) != 1 or value is None or np.iscomplexobj(value):
-        return value_text(value)
+        return short(value)
     number = float(np.ravel(value)[0]) + 0
     return f"{number:.4f}" if number == 0 or 1e-3 <= abs(number) < 1e5 else f"{number:.3g}"
 
@@ -158,7 +154,7 @@ class Labeller:
         norms = self._norms.get(n)
         if norms is None or "grad" not in self.show:
             return ()
-        ends = f"|∇| {value_text(norms[0])} … {value_text(norms[-1])}"
+        ends = f"|∇| {short(norms[0])} … {short(norms[-1])}"
         return Row(bars(list(norms), 24), "gradient"), Row(ends, "gradient")
 
     def symbol(self, n: int) -> str:
@@ -206,7 +202,7 @@ class Labeller:
             movements.append(movement_text(self.plan.line(line)))
             (line,) = self.plan.line(line).inputs
         title.append(Run("".join(reversed(movements))))
-        grad = value_text(reference.gradient(self.gradients))
+        grad = short(reference.gradient(self.gradients))
         if any("[" in text for text in movements):  # a slice has a value of its own
             value, _ = self._value_and_gradient(reference.line)
             return Label(tuple(title), self._rows(value, grad))
@@ -215,7 +211,7 @@ class Labeller:
     def handover(self, handover: Handover) -> Label:
         """Where it goes, and the gradient that comes back from there."""
         title = (Run("→ "), *self.name(handover.link.child))
-        return Label(title, self._rows(None, value_text(handover.gradient(self.gradients))))
+        return Label(title, self._rows(None, short(handover.gradient(self.gradients))))
 
     def table_row(self, n: int) -> tuple[tuple[Run, ...], tuple[Row, ...]]:
         """Name, then shape, value and gradient of a shared leaf."""
@@ -301,7 +297,7 @@ class Labeller:
 
     def arrived(self, edge: tuple[int, int]) -> str:
         """What came back over an arrow (line, argument)."""
-        return value_text(self.gradients.edges.get(edge) if self.gradients else None)
+        return short(self.gradients.edges.get(edge) if self.gradients else None)
 
     def _contributions(self) -> dict[int, list[float]]:
         """For every single number the gradients that its uses sent, in their order."""
@@ -319,14 +315,14 @@ class Labeller:
         if not 2 <= len(parts) <= 4:
             return grad
         first, *others = parts
-        signed = "".join(f" {'-' if part < 0 else '+'} {value_text(abs(part))}" for part in others)
-        return f"{value_text(first)}{signed} = {grad}"
+        signed = "".join(f" {'-' if part < 0 else '+'} {short(abs(part))}" for part in others)
+        return f"{short(first)}{signed} = {grad}"
 
     def _value_and_gradient(self, n: int) -> tuple[str, str]:
         """Both as text, computed once."""
         if n not in self._texts:
             grad = self.gradients.lines.get(n) if self.gradients else None
-            self._texts[n] = value_text(self.plan.line(n).value), value_text(grad)
+            self._texts[n] = short(self.plan.line(n).value), short(grad)
         return self._texts[n]
 
 

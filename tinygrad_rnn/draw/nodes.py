@@ -9,7 +9,7 @@ Read next: `legend.py`.
 from __future__ import annotations
 
 from .collapse import Box
-from .escape import Quoted, attributes, pairs, quoted, rich_text
+from .escape import Quoted, attributes, form, pairs, quoted, rich_text
 from .labels import Label, Labeller, Row, Run
 from .plan import Plan
 from .references import Handover, Reference
@@ -33,8 +33,7 @@ class Nodes:
     ) -> None:
         self.plan, self.labeller, self.theme, self.rich = plan, labeller, theme, rich
         self.style, self.merged = style, style == "merged"
-        self._forms: dict[tuple[str, bool, str, bool], str] = {}  # few, and very many nodes
-        self._runs: dict[tuple[Run, bool], str] = {}
+        self._runs: dict[tuple[Run, bool], str] = {}  # few, and very many nodes
         self.compact = not labeller.show
 
     def line(self, n: int) -> str:
@@ -46,15 +45,17 @@ class Nodes:
         circle = label.title[0].text if small and len(label.title) == 1 else ""
         rounded = self.merged and plan.line(n).op in NONLINEAR and looks != "derivative"
         first = f'id="node-n{n}" class="{looks}" label={self.label(label, pale)}'
-        form = self._form(looks, rounded and not circle, circle, pale)
+        colours = self._colours(looks, rounded and not circle, circle, pale)
         lane = self._place(n)
-        place = f" {pairs(lane)}" if lane else ""
-        return f"n{n} [{first} {form}{place} tooltip={quoted(self.labeller.tooltip(n))}]"
+        place = f" {form(lane)}" if lane else ""
+        return f"n{n} [{first} {colours}{place} tooltip={quoted(self.labeller.tooltip(n))}]"
 
     def is_parted(self, n: int) -> bool:
         """Whether the operation of a line stands in a circle of its own."""
+        if self.merged:
+            return False
         line = self.plan.line(n)
-        return not self.merged and line.op is not None and not isinstance(line, Box)
+        return line.op is not None and not isinstance(line, Box)
 
     def head(self, n: int) -> str:
         """Where the arrows of a line's arguments end."""
@@ -69,18 +70,14 @@ class Nodes:
         values |= self.theme.pale if self.plan.pale(n) else {}
         return f"op_n{n}" + attributes(**values)
 
-    def _form(self, looks: str, rounded: bool, circle: str, pale: bool) -> str:
+    def _colours(self, looks: str, rounded: bool, circle: str, pale: bool) -> str:
         """The attributes for colours, shape and border."""
-        key = looks, rounded, circle, pale
-        if key in self._forms:
-            return self._forms[key]
         values = dict(self.theme.nodes[looks])
         if circle:
             values |= _circle(circle)
         elif rounded:
             values["style"] = "filled,rounded"
-        self._forms[key] = pairs(values | (self.theme.pale if pale else {}))
-        return self._forms[key]
+        return form(values | (self.theme.pale if pale else {}))
 
     def _words(self, n: int) -> Label:
         if self.style == "record" and not isinstance(self.plan.line(n), Box):
@@ -98,33 +95,32 @@ class Nodes:
         pale = bool(reference.links) and all(
             self.plan.pale(x.source, x.child) for x in reference.links
         )
-        values = {"id": reference.id, "class": f"reference {looks} n{reference.root}"}
-        values |= self._pill(looks, label, pale)
-        return dot_name(reference.id) + attributes(
-            **values, tooltip=self.labeller.tooltip(reference.line)
-        )
+        names = f'id="{reference.id}" class="reference {looks} n{reference.root}"'
+        words = f"label={self.label(label, pale)} {self._pill(looks, pale)}"
+        tooltip = quoted(self.labeller.tooltip(reference.line))
+        return f"{dot_name(reference.id)} [{names} {words} tooltip={tooltip}]"
 
     def handover(self, handover: Handover) -> str:
         """What a step gives to a line outside, as others do."""
         source, child = handover.link.source, handover.link.child
         looks, label = self.plan.looks(child), self.labeller.handover(handover)
-        values = {"id": handover.id, "class": f"handover {looks} n{child}"}
-        values |= self._pill(looks, label, self.plan.pale(source, child))
-        return dot_name(handover.id) + attributes(**values, tooltip=self.labeller.tooltip(child))
+        pale = self.plan.pale(source, child)
+        names = f'id="{handover.id}" class="handover {looks} n{child}"'
+        words = f"label={self.label(label, pale)} {self._pill(looks, pale)}"
+        tooltip = quoted(self.labeller.tooltip(child))
+        return f"{dot_name(handover.id)} [{names} {words} tooltip={tooltip}]"
 
-    def _pill(self, looks: str, label: Label, pale: bool) -> dict[str, str]:
+    def _pill(self, looks: str, pale: bool) -> str:
         """The dashed, rounded form of a class."""
         colours = self.theme.pale if pale else self.theme.nodes[looks]
         kept = {k: v for k, v in colours.items() if k not in ("peripheries", "shape", "style")}
-        form = {"style": "filled,rounded,dashed", "fontsize": "10"}
-        return {"label": self.label(label, pale)} | kept | form
+        return form(kept | {"style": "filled,rounded,dashed", "fontsize": "10"})
 
     def point(self, name: str, lane: str, *, fork: bool = False) -> str:
         """Where a state enters or leaves a step; a visible dot where its belt forks."""
         size = "0.05" if fork else "0.03"
-        return name + attributes(
-            shape="point", width=size, height=size, color=self.theme.state, label="", group=lane
-        )
+        values = {"shape": "point", "width": size, "height": size, "color": self.theme.state}
+        return f"{name} [{form(values | {'label': '', 'group': lane})}]"
 
     def table(self) -> str:
         """The shared leaves: name, shape, value and the sum of the gradients of all steps."""
@@ -154,7 +150,7 @@ class Nodes:
             return quoted(
                 (" | " if beside else "\n").join(word for word in words if word or not beside)
             )
-        title = "".join(self._rich_run(run, pale) for run in label.title)
+        title = "".join([self._rich_run(run, pale) for run in label.title])
         if not label.rows:
             return Quoted(f"<{title or ' '}>")
         if beside:
@@ -165,7 +161,7 @@ class Nodes:
                 f"<TR>{cells}</TR></TABLE>>"
             )
         rows = [title, *(self._rich_row(row, 8, pale) for row in label.rows)]
-        cells = "".join(f"<TR><TD>{row}</TD></TR>" for row in rows if row)
+        cells = "".join([f"<TR><TD>{row}</TD></TR>" for row in rows if row])
         return Quoted(
             f'<<TABLE BORDER="0" CELLBORDER="0" CELLSPACING="0" CELLPADDING="1">{cells}</TABLE>>'
         )

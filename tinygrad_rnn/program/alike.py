@@ -18,6 +18,7 @@ Read next: `runs.py`.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -71,11 +72,9 @@ class Places:
         operands = [place[x] for line in made for x in line.inputs]
         self.sources = np.array(operands, dtype=np.int64)
         self.kinds = self._kinds()
-        scopes: dict[Scope | None, int] = {None: -1}
-        self.home = np.array(
-            [scopes.setdefault(step_scope(line.scope), len(scopes)) for line in made],
-            dtype=np.int64,
-        )
+        homes: dict[Scope | None, int] = {None: -1}
+        steps = [step_scope(line.scope) for line in made]
+        self.home = np.array([homes.setdefault(x, len(homes)) for x in steps], dtype=np.int64)
         self.begins, self.until_step = self._beginnings()
 
     def __len__(self) -> int:
@@ -144,7 +143,13 @@ def _token(line: Line, known: dict[Any, int]) -> int:
     of an index: the steps of an encoder and those of a decoder are two loops."""
     attrs = index_free(line) if line.attrs else ()
     dtype = getattr(line.value, "dtype", None)
-    step = step_scope(line.scope)
-    chain = None if step is None else tuple(x for x in step if isinstance(x, str))
+    chain = _chain(line.scope)
     key = line.op, line.kind, line.shape, dtype, len(line.inputs), attrs, chain
     return known.setdefault(key, len(known))
+
+
+@lru_cache(maxsize=4096)
+def _chain(scope: Scope) -> tuple[str, ...] | None:
+    """The names around the steps that a scope is in; None outside of all steps."""
+    step = step_scope(scope)
+    return None if step is None else tuple([x for x in step if isinstance(x, str)])

@@ -179,7 +179,7 @@ class _Thinner:
     """Leaves steps out of a program. A gap is a run of steps that are left out.
 
     Attributes:
-        unscoped: the lines without a time step in the recorded program.
+        recorded, lines: the program, and the same with time steps in all its loops.
         place: for every line of a loop (the loop's number, step, column).
         kept: for every loop which of its steps stay.
         stands: the recorded lines in whose place a new line stands, with that line's operands.
@@ -195,7 +195,7 @@ class _Thinner:
         op: str,
     ) -> None:
         self.lines, self.ends, self.loops, self.op = in_steps(lines, loops), ends, loops, op
-        self.unscoped = {n for n, line in enumerate(lines) if line.t is None}
+        self.recorded = lines
         self.place: dict[int, tuple[int, int, int]] = {}
         for i, loop in enumerate(loops):
             for k, step in enumerate(loop.steps.tolist()):
@@ -239,7 +239,7 @@ class _Thinner:
             for argument, (source, recorded) in enumerate(pairs):
                 edges[k, argument] = users.get(source, []) if n in self.stands else [(n, recorded)]
         folds = self._folds(alive, numbers)
-        unscoped = {k for n, k in numbers.items() if n in self.unscoped and lines[k].t is not None}
+        unscoped = {k for n, k in numbers.items() if self.recorded[n].t is None is not lines[k].t}
         companions = self._companions(numbers)
         return Thinned(lines, order, edges, folds, companions, frozenset(unscoped))
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, NamedTuple
@@ -14,6 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..arraylike import Array
+from ..graph import Sending, summed
 from ..modes import Step
 from ..tensor import Tensor
 
@@ -29,9 +31,9 @@ MOVEMENTS = (
 LAYER = re.compile(r"layer(\d+)(_reverse)?")
 
 
-@dataclass(frozen=True, eq=False, slots=True)
+@dataclass(eq=False, slots=True)  # not frozen: a graph has very many, and that would cost most
 class Line:
-    """One line: `n7 = op(n3, n5, **attrs)`, or a leaf (no op).
+    """One line: `n7 = op(n3, n5, **attrs)`, or a leaf (no op). It is never changed.
 
     Attributes:
         number: its place in the program, from 0.
@@ -62,7 +64,8 @@ class Line:
 
     @property
     def shape(self) -> tuple[int, ...]:
-        return np.shape(self.value)
+        value = self.value
+        return value.shape if isinstance(value, np.ndarray) else np.shape(value)
 
     @property
     def bytes(self) -> int:
@@ -72,7 +75,8 @@ class Line:
     @property
     def t(self) -> int | None:
         """The innermost time step of the scope."""
-        return next((entry.t for entry in reversed(self.scope) if isinstance(entry, Step)), None)
+        scope = step_scope(self.scope)
+        return None if scope is None else scope[-1].t  # type: ignore[union-attr]
 
     @property
     def path(self) -> tuple[str, ...]:
@@ -109,20 +113,52 @@ class Edge(NamedTuple):
     argument: int
 
 
+class Arrived(Mapping[tuple[int, int], Array]):
+    """What arrived over each edge (line, argument).
+
+    A walk leaves the parts of a large sum uncomputed until all are there. What one part is by
+    itself is worked out when somebody asks: of many thousand edges few are drawn.
+
+    Args:
+        sendings: by the number of the line what it sent, as the walk left it.
+    """
+
+    def __init__(self, sendings: Mapping[int, Sequence[Sending]]) -> None:
+        self._sendings = sendings
+        self._known: dict[int, dict[int, Array]] = {}
+
+    def _of_line(self, n: int) -> dict[int, Array]:
+        if n not in self._known:
+            sent = self._sendings.get(n, ())
+            self._known[n] = {argument: summed([c], x) for argument, x, c in sent}
+        return self._known[n]
+
+    def __getitem__(self, edge: tuple[int, int]) -> Array:
+        n, argument = edge
+        return self._of_line(n)[argument]
+
+    def __iter__(self) -> Iterator[tuple[int, int]]:
+        return ((n, argument) for n, sent in self._sendings.items() for argument, _, _ in sent)
+
+    def __len__(self) -> int:
+        return sum(map(len, self._sendings.values()))
+
+
 class Gradients(NamedTuple):
     """What a walk found: dL/d(line) by number, and what arrived over each edge (line, argument)."""
 
     lines: dict[int, Array]
-    edges: dict[tuple[int, int], Array]
+    edges: Mapping[tuple[int, int], Array]
 
 
 def short(value: Any) -> str:
-    """At most four numbers as they are (%.3g), more as their norm; a missing value is a dash."""
+    """At most four numbers as they are (%.3g, without the sign of a zero), more as their norm; a
+    missing value is a dash."""
     if value is None:
         return "–"
-    flat = np.ravel(value)
+    flat = np.asarray(value).ravel()
     if flat.size <= 4 and flat.dtype.kind != "c":
-        return " ".join([f"{v:.3g}" for v in flat.tolist()]) or "empty"
+        return " ".join([f"{v + 0:.3g}" for v in flat.tolist()]) or "empty"
     size = math.sqrt(flat.dot(flat)) if flat.dtype.kind == "f" else np.linalg.norm(flat)
     return f"|·| {size:.3g}"
 

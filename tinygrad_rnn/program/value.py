@@ -16,7 +16,7 @@ import numpy as np
 
 from ..arraylike import Array, raw
 from ..graph import ancestors as results_of
-from ..graph import cotangents
+from ..graph import Sending, cotangents
 from ..guards import seed_of
 from ..modes import uncollected
 from ..tensor import Tensor
@@ -24,7 +24,7 @@ from .costs import Summary, flops, kept_bytes, summary
 from .differences import differences
 from .exchange import Contents, networkx_graph, read, written
 from .folding import Fold, Thinned, folded, rolled
-from .lines import Edge, Gradients, Line
+from .lines import Arrived, Edge, Gradients, Line
 from .listing import listing
 from .loops import Loop, companions, find_loops
 from .numbering import numbered
@@ -77,7 +77,9 @@ class Graph:
         results = results_of(outputs)
         self._arrays = recorded_arrays(results)
         self.replaced = [x.label for x in self._arrays]
-        for tensor in (*results, *outputs):
+        for tensor in results:
+            self._add(tensor)
+        for tensor in outputs:
             if tensor not in self._numbers:
                 self._add(tensor)
         self.ends = tuple(self._numbers[output] for output in outputs)
@@ -85,26 +87,26 @@ class Graph:
         self._norms: Callable[[int, Any], Sequence[float] | None] | None = None
 
     def _add(self, tensor: Tensor) -> None:
-        node = tensor.node
-        inputs = () if node is None else tuple([self._operand(x) for x in node.inputs])
-        number = self._numbers[tensor] = len(self.nodes)
+        """A line for a tensor, and before it for those of its operands that are leaves."""
+        node, nodes, numbers = tensor.node, self.nodes, self._numbers
+        inputs = []
+        for x in () if node is None else node.inputs:
+            if not isinstance(x, Tensor):
+                inputs.append(len(nodes))
+                nodes.append(Line(len(nodes), None, (), {}, (), raw(x), None, None, "constant"))
+                continue
+            if x not in numbers:
+                self._add(x)
+            inputs.append(numbers[x])
+        number = numbers[tensor] = len(nodes)
         data, name = self._arrays.get(tensor, tensor.data), tensor.name
         if node is not None:
             op, attrs, scope = node.op.name, node.attrs, node.scope
-            line = Line(number, op, inputs, attrs, scope, data, tensor, name, "op")
+            line = Line(number, op, tuple(inputs), attrs, scope, data, tensor, name, "op")
         else:
             kind = _leaf_kind(tensor)
             line = Line(number, None, (), {}, (), data, tensor, name, kind, tensor.learned)
-        self.nodes.append(line)
-
-    def _operand(self, x: Any) -> int:
-        if not isinstance(x, Tensor):
-            number = len(self.nodes)
-            self.nodes.append(Line(number, None, (), {}, (), raw(x), None, None, "constant"))
-            return number
-        if x not in self._numbers:
-            self._add(x)
-        return self._numbers[x]
+        nodes.append(line)
 
     def __len__(self) -> int:
         return len(self.nodes)
@@ -254,7 +256,7 @@ class Graph:
             raise ValueError(
                 f"gradients start at one output, and this graph has {len(self.outputs)}"
             )
-        edges: dict[tuple[Tensor, int], Any] = {}
+        sendings: dict[Tensor, list[Sending]] = {}
         (output,) = self.outputs
         start = raw(seed_of(output, seed))
         numbers = self._numbers
@@ -262,8 +264,9 @@ class Graph:
             copies = as_recorded(results_of(self.outputs))
             numbers = {copies.get(x, x): n for x, n in numbers.items()}
             output = copies.get(output, output)
-        lines = {numbers[tensor]: g for tensor, g in cotangents(output, start, edges=edges)}
-        return Gradients(lines, {(numbers[out], i): g for (out, i), g in edges.items()})
+        walk = cotangents(output, start, sendings=sendings, folded=True)  # none is, by now
+        lines = {numbers[tensor]: g for tensor, g in walk}
+        return Gradients(lines, Arrived({numbers[out]: sent for out, sent in sendings.items()}))
 
     @property
     def differentiable(self) -> bool:

@@ -50,7 +50,7 @@ class Printed:
     def add(self, value: Any) -> int:
         """The place of an array in the table."""
         array = np.asarray(value)
-        item: dict[str, Any] = {"s": list(array.shape), "p": short(array + 0)}
+        item: dict[str, Any] = {"s": list(array.shape), "p": short(array)}
         if array.size <= IN_FULL:
             item["e"] = [digits(v) for v in array.ravel().tolist()]
         else:

@@ -139,7 +139,7 @@ class Picture:
         found = bool(rows) and (rows[-1].text or "").startswith("∇ ")
         if found:
             _as_gradient(rows.pop(), _widest([x for x in new if x.tag != "text"]))
-        value = short(np.asarray(self.graph.nodes[line].value) + 0)
+        value = short(self.graph.nodes[line].value)
         if rows and rows[-1].text == value:
             rows[-1].set("class", "val")
         return found
