@@ -161,15 +161,16 @@ def test_grad_walks_only_towards_what_was_asked_for():
 
 def check_walk(y):
     """Each tensor is met once, with its whole gradient: the sum of what its edges carried."""
-    edges = {}
-    met = list(graph.cotangents(y, normal(y.shape, 7), edges=edges))
+    sendings = {}
+    met = list(graph.cotangents(y, normal(y.shape, 7), sendings=sendings))
     totals = dict(met)
     assert len(met) == len(totals), "a tensor was visited twice"
     arrived = {}
-    for (out, i), g in edges.items():
-        x = out.node.inputs[i]
-        assert g.shape == x.shape
-        arrived[x] = arrived.get(x, 0) + g
+    for out, sent in sendings.items():
+        for i, x, contribution in sent:
+            g = graph.summed([contribution], x)
+            assert x is out.node.inputs[i] and g.shape == x.shape
+            arrived[x] = arrived.get(x, 0) + g
     assert set(arrived) == set(totals) - {y}
     for x, g in arrived.items():
         close(g, totals[x])

@@ -62,8 +62,9 @@ class _Writer:
 
     `tails` and `heads` say where the arrow of an argument starts and ends, if not at the source and
     the child themselves: at references, entry points of belts, handovers. `lanes` are the lanes of
-    the arguments that belts carry; `straight` are arguments that go along a lane all the way;
-    `turned` are steps that are laid out from right to left.
+    the arguments that belts carry, `entering` those of the belts of each step; `straight` are
+    arguments that go along a lane all the way; `turned` are steps that are laid out from right to
+    left.
     """
 
     def __init__(
@@ -82,7 +83,9 @@ class _Writer:
             self.tails |= {_edge(link): dot_name(reference.id) for link in reference.links}
         self.straight: set[Edge] = set()
         self.turned = turned(plan.steps)
-        for belts in plan.states.belts.values():
+        self.entering: dict[int | None, list[str]] = {}
+        for home, belts in plan.states.belts.items():
+            self.entering[home] = [belt.lane for belt in belts]
             for belt in belts:
                 self.lanes |= {_edge(link): belt.lane for link in belt.links}
                 if self._stands_for_many(belt):
@@ -357,7 +360,7 @@ class _Writer:
         Graphviz keeps this order; with a first lane above a last one, belts do not cross.
         """
         home = self.plan.homes[link.child]
-        lanes = [] if home is None else [belt.lane for belt in self.plan.states.belts[home]]
+        lanes = self.entering.get(home)
         if not lanes:
             return link.child, 0, link.argument
         lane = self.lanes.get(_edge(link)) or self.plan.states.groups.get(link.source)

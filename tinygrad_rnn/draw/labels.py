@@ -77,6 +77,7 @@ def name_runs(name: str) -> tuple[Run, ...]:
     return (Run(base, "b"), Run(below, "sub")) if below else (Run(base, "b"),)
 
 
+@lru_cache(maxsize=4096)
 def shape_text(shape: tuple[int, ...]) -> str:
     """2×8, or "" for a single number."""
     return "×".join(map(str, shape))
@@ -126,6 +127,7 @@ class Labeller:
         self._below = _rolled_places(plan)
         self._cuts = {leaf: source for source, leaf in plan.cuts}
         self._texts: dict[int, tuple[str, str]] = {}
+        self._tooltips: dict[int, str] = {}
 
     def node(self, n: int) -> Label:
         """Name = operation, value, gradient."""
@@ -269,7 +271,12 @@ class Labeller:
         return runs
 
     def tooltip(self, n: int) -> str:
-        """Everything about a line in one row of text."""
+        """Everything about a line in one row of text; of a shared one for every reference to it."""
+        if n not in self._tooltips:
+            self._tooltips[n] = self._tooltip(n)
+        return self._tooltips[n]
+
+    def _tooltip(self, n: int) -> str:
         line = self.plan.line(n)
         value, grad = self._value_and_gradient(n)
         made = f" = {line.op}({_operands(line.inputs)})" if line.op else ""
@@ -374,14 +381,15 @@ def _names(plan: Plan) -> dict[int, tuple[Run, ...]]:
     names = _initial_names(plan) | _stack_names(plan)
     named = [n for n in plan.graph.drawn if n in names or plan.line(n).name]
     named = [n for n in named if _is_weight(plan, n) or _stands_alone(plan, n)]
-    modules = _modules(plan)
     alike: dict[tuple[Run, ...], list[int]] = {}
     for n in named:
         alike.setdefault(names.get(n) or name_runs(str(plan.line(n).name)), []).append(n)
-    for runs, some in alike.items():
+    several = [(runs, some) for runs, some in alike.items() if len(some) > 1]
+    modules = _modules(plan) if several else {}
+    for runs, some in several:
         fuller = _in_modules(runs, [modules.get(n, ()) for n in some])
         distinct = len(set(fuller)) == len(some)
-        for n, full in zip(some, fuller) if len(some) > 1 else ():
+        for n, full in zip(some, fuller):
             if _is_weight(plan, n):
                 first = distinct or full not in names.values()
                 names[n] = full if first else (*full, Run(f"n{n}", "sub"))

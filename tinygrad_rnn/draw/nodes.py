@@ -34,6 +34,7 @@ class Nodes:
         self.plan, self.labeller, self.theme, self.rich = plan, labeller, theme, rich
         self.style, self.merged = style, style == "merged"
         self._runs: dict[tuple[Run, bool], str] = {}  # few, and very many nodes
+        self._fonts: dict[tuple[str, int, bool], str] = {}
         self.compact = not labeller.show
 
     def line(self, n: int) -> str:
@@ -185,8 +186,11 @@ class Nodes:
         return f"<B>{text}</B>" if run.style == "b" else text
 
     def _rich_row(self, row: Row, size: int = 8, pale: bool = False) -> str:
-        colour = self._colour(row.colour, pale)
-        return f'<FONT POINT-SIZE="{size}" COLOR="{colour}">{rich_text(row.text)}</FONT>'
+        key = row.colour, size, pale
+        if key not in self._fonts:
+            colour = self._colour(row.colour, pale)
+            self._fonts[key] = f'<FONT POINT-SIZE="{size}" COLOR="{colour}">'
+        return f"{self._fonts[key]}{rich_text(row.text)}</FONT>"
 
     def _colour(self, name: str, pale: bool) -> str:
         return self.theme.pale["fontcolor"] if pale else str(getattr(self.theme, name))
