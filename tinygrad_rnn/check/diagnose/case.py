@@ -60,8 +60,8 @@ class Case:
             self.unrecorded = str(why)
         if self.program is not None and not self._confirmed(self.program):
             self.program, self.unrecorded = None, "its recorded gradient is not the true one"
-        if self.program is not None:
-            self.program.forget_shifts(self.arriving)
+        if self.program is not None and self.program.forget_shifts(*self.edges):
+            del self.edges
         self.true = self.truth(self.arriving)
         self.yours = self.answer(self.v)
         self.wrong = [i for i in setting.checked if not same(self.yours.get(i), self.true[i])]
@@ -87,7 +87,7 @@ class Case:
     def truth(self, cotangents: Sequence[Array]) -> dict[int, Array]:
         """The true gradient for another dL/dy."""
         if self.program is not None:
-            found = self.program.walk(cotangents)
+            found = self.edges[0] if cotangents is self.arriving else self.program.walk(cotangents)
             grads = self.program.of_inputs(found, self.setting.inputs)
             return {i: grads[i] for i in self.setting.checked}
         flat = [np.ravel(cotangents[k]) for k in self.setting.floating]
@@ -119,6 +119,33 @@ class Case:
         edges: dict[Edge, Array] = {}
         return self.program.walk(self.arriving, edges=edges), edges
 
+    def may_be_given_by(self, i: int, cotangents: Sequence[Array]) -> bool:
+        """Whether the truth for another dL/dy can be your gradient of input i: by their products
+        with one direction, which cost no walk."""
+        if self.program is None:
+            return True
+        u, moved = self._moved[i]
+        mine = self.yours[i]
+        if mine.shape != u.shape:
+            return False
+        products = [g * dy for g, dy in zip(cotangents, moved, strict=True) if dy is not None]
+        off = float(np.sum(mine * u)) - sum(float(np.sum(each)) for each in products)
+        size, scale = (float(np.max(np.abs(g), initial=0.0)) for g in (mine, self.true[i]))
+        allowed = 2 * (SAME * size + 1e-12 * scale) * float(np.sum(np.abs(u)))
+        allowed += 1e-11 * sum(float(np.sum(np.abs(each))) for each in products)
+        return not abs(off) > allowed
+
+    @cached_property
+    def _moved(self) -> dict[int, tuple[Array, list[Array | None]]]:
+        """For each checked input a direction, and d(output) along it."""
+        assert self.program is not None
+        rng, found = np.random.default_rng(5), {}
+        for i in self.setting.checked:
+            u = rng.standard_normal(self.inputs[i].shape)
+            along = self.program.tangents({i: u})
+            found[i] = u, [None if n is None else along[n] for n in self.program.outputs]
+        return found
+
     @cached_property
     def _jacobians(self) -> dict[int, Array]:
         """d y / d x for each checked input, (entries of x, entries of y)."""
@@ -136,7 +163,7 @@ class Case:
         """Whether the recorded outputs and gradient are the forward's own, along one direction."""
         checked = [i for i, x in enumerate(self.inputs) if is_floating(x)]
         steps = {i: self.rng.standard_normal(self.inputs[i].shape) for i in checked}
-        grads = program.of_inputs(program.walk(self.arriving), self.inputs)
+        grads = program.of_inputs(self.edges[0], self.inputs)
         mine = [grads[i] * u for i, u in steps.items()]
         for slope_of, tolerance in ((_directional, SAME), (_by_differences, LOOSE)):
             slope = self.v * slope_of(self.setting, steps)

@@ -25,7 +25,7 @@ from .arriving import arriving, nonlinear
 from .case import Case
 from .everywhere import everywhere
 from .field import Field
-from .hypothesis import Hypothesis, by_changes, holds, share_explained
+from .hypothesis import Hypothesis, by_changes, excluded, holds, share_explained
 from .mistakes import Mistake
 from .program import Changes, Edge, Program
 from .recomputed import recomputed
@@ -56,7 +56,7 @@ class Engine:
         """All hypotheses that explain everything that is wrong; the best first."""
         found = self._of(self.wrong)
         for others in (everywhere, recomputed, other_cuts):
-            found = found or self._held(others(self.first), self.wrong)
+            found = found or self._held(others(self.first), self.wrong, self._shortest())
         found = found or self._input_by_input() or self._pairs(self.wrong)
         return self._ranked(found)
 
@@ -114,15 +114,27 @@ class Engine:
         found += self._held(self._in_one_place(among), among)
         return found
 
-    def _held(self, hypotheses: Iterable[Hypothesis], among: Sequence[int]) -> list[Hypothesis]:
+    def _held(
+        self,
+        hypotheses: Iterable[Hypothesis],
+        among: Sequence[int],
+        shortest: Case | None = None,
+    ) -> list[Hypothesis]:
+        """Those that hold in all cases, and if they can be made there, in the shortest run."""
         found = []
         for hypothesis in hypotheses:
+            if not self.patient():
+                break
+            if not hypothesis.possible(self.first, among):
+                continue
+            if shortest is not None:
+                self._pay([shortest])
+                if excluded(hypothesis, shortest, among):
+                    continue
             self._pay(self.cases[:1])
             held = holds(hypothesis, self.cases, among)
             if held is not None:
                 found.append(held)
-            if not self.patient():
-                break
         return found
 
     # ------------------------------------------------------------ one place
@@ -144,13 +156,22 @@ class Engine:
     def _showing(self, among: Sequence[int]) -> Iterator[Case]:
         """Runs of one step, of two, of three, in which one of them is wrong; then the first."""
         for steps in (1, 2, 3):
-            if rounds(self.first) > steps:
-                if steps not in self._short:
-                    self._short[steps] = short(self.first, steps)
-                case = self._short[steps]
-                if case is not None and set(among) & set(case.wrong):
-                    yield case
+            case = self._of_steps(steps)
+            if case is not None and set(among) & set(case.wrong):
+                yield case
         yield self.first
+
+    def _of_steps(self, steps: int) -> Case | None:
+        """The first case with so many time steps; None if it has no more, or cannot be cut."""
+        if rounds(self.first) <= steps:
+            return None
+        if steps not in self._short:
+            self._short[steps] = short(self.first, steps)
+        return self._short[steps]
+
+    def _shortest(self) -> Case | None:
+        """A run of one step, or of two."""
+        return self._of_steps(1) or self._of_steps(2)
 
     def _confirmable(
         self, mistakes: Sequence[Mistake], among: Sequence[int]

@@ -30,6 +30,7 @@ class Hypothesis:
     rank: 1 for what is only said where nothing of rank 0 holds.
     key: the same for two that say the same; by default the sentence.
     about: the inputs whose gradient it explains; `everywhere`: no other would change by it.
+    possible: a cheap look whether it can be your gradient of some inputs in a case.
     """
 
     family: str
@@ -40,17 +41,26 @@ class Hypothesis:
     rank: int = 0
     about: tuple[int, ...] = ()
     everywhere: bool = True
+    possible: Callable[[Case, Sequence[int]], bool] = lambda case, among: True
 
 
 def holds(hypothesis: Hypothesis, cases: Sequence[Case], among: Sequence[int]) -> Hypothesis | None:
     """The hypothesis, if it gives your gradients of these inputs in every case."""
     everywhere = True
     for case in cases:
+        if not hypothesis.possible(case, among):
+            return None
         supposed = _supposed(hypothesis, case)
         if supposed is None or not all(case.given_by(i, supposed[i]) for i in among):
             return None
         everywhere = everywhere and all(case.given_by(i, g) for i, g in supposed.items())
     return replace(hypothesis, about=tuple(among), everywhere=everywhere)
+
+
+def excluded(hypothesis: Hypothesis, case: Case, among: Sequence[int]) -> bool:
+    """Whether it can be made in this case, and does not give your gradients there."""
+    supposed = _supposed(hypothesis, case)
+    return supposed is not None and not all(case.given_by(i, supposed[i]) for i in among)
 
 
 def _supposed(hypothesis: Hypothesis, case: Case) -> Gradients | None:
@@ -79,11 +89,12 @@ def by_changes(
     def supposed(there: Case) -> Gradients | None:
         if there.program is None:
             return None
-        changes = made(there.program)
+        changes = at_first if there.program is case.program else made(there.program)
         return None if changes is None else there.supposed(changes)
 
     assert case.program is not None
-    changes = made(case.program) or Changes()
+    at_first = made(case.program)
+    changes = at_first or Changes()
     edges = (*changes.rules, *changes.borrowed)
     edges += tuple((n, i) for n in changes.skips for i, _ in case.program.lines[n].live)
     return Hypothesis(family, sentence, supposed, edges)
@@ -94,9 +105,16 @@ def by_cotangents(
 ) -> Hypothesis:
     """A hypothesis about dL/dy: the true gradient, for another one."""
 
-    def supposed(case: Case) -> Gradients | None:
-        changed = [np.asarray(g) for g in change([g.copy() for g in case.arriving])]
-        shapes = [g.shape for g in case.arriving]
-        return case.truth(changed) if [g.shape for g in changed] == shapes else None
+    def changed(case: Case) -> list[Array] | None:
+        gs = [np.asarray(g) for g in change([g.copy() for g in case.arriving])]
+        return gs if [g.shape for g in gs] == [g.shape for g in case.arriving] else None
 
-    return Hypothesis(family, sentence, supposed)
+    def supposed(case: Case) -> Gradients | None:
+        gs = changed(case)
+        return None if gs is None else case.truth(gs)
+
+    def possible(case: Case, among: Sequence[int]) -> bool:
+        gs = changed(case)
+        return gs is not None and all(case.may_be_given_by(i, gs) for i in among)
+
+    return Hypothesis(family, sentence, supposed, possible=possible)

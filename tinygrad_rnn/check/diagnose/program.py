@@ -217,26 +217,32 @@ class Program:
             return c.op(*c.operands, items=[c.item], **c.attrs)
         return c
 
-    def forget_shifts(self, cotangents: Sequence[Array]) -> None:
+    def forget_shifts(self, found: Gradients, edges: Mapping[Edge, Array]) -> bool:
         """Take a maximum or a mean that is taken off, and gets no gradient, for a constant.
 
         What goes back to the maximum in a softmax, or to the mean in a variance, cancels; only in a
         wrong gradient it would not, and people leave it out.
+
+        Args:
+            found, edges: of a walk.
+
+        Returns:
+            whether there is such a thing.
         """
-        edges: dict[Edge, Array] = {}
-        found: Gradients | None = None
+        forgotten = False
         for line in self.lines:
             source = self.lines[line.args[1]] if len(line.args) == 2 else None
             if source is None or source.op is None or line.op is None:
                 continue
             if line.op.name != "subtract" or not 0 < np.size(source.value) < np.size(line.value):
                 continue
-            found = found or self.walk(cotangents, None, edges)
             g, c = found[line.number], edges.get((line.number, 1))
             if g is None or c is None or not np.any(g):
                 continue
             if np.max(np.abs(c)) <= 1e-13 * np.sum(np.abs(g)):
                 line.live = [(i, k) for i, k in line.live if i != 1]
+                forgotten = True
+        return forgotten
 
     def of_inputs(self, found: Gradients, inputs: Sequence[Any]) -> dict[int, Array]:
         """The gradients of the forward's floating inputs, zeros where nothing arrives."""
