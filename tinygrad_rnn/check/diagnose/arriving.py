@@ -85,6 +85,11 @@ def _of_steps(k: int, g: Array, which: str) -> Iterator[Hypothesis]:
                         gs, k, _shifted(gs[k], axis, by, clamped)
                     ),
                 )
+        if g.shape[axis] > 2:  # of two entries it is the reverse order
+            yield by_cotangents(
+                f"the two halves of {which} {along} are swapped, in the other order",
+                lambda gs, axis=axis: _with(gs, k, np.roll(gs[k], gs[k].shape[axis] // 2, axis)),
+            )
         yield by_cotangents(
             f"{which} is replaced by its mean {along}: the entries are mixed",
             lambda gs, axis=axis: _with(gs, k, _spread(gs[k], np.mean, axis)),
@@ -162,7 +167,7 @@ def _of_result(sentence: str, f: object) -> Hypothesis:
     def supposed(case: Case) -> Gradients:
         return {i: f(g) for i, g in case.true.items()}  # type: ignore[operator]
 
-    return Hypothesis("cotangent", sentence, supposed)
+    return Hypothesis("cotangent", sentence, supposed, walks=0)
 
 
 def _something_added(cases: Sequence[Case]) -> Iterator[Hypothesis]:
@@ -184,4 +189,5 @@ def _something_added(cases: Sequence[Case]) -> Iterator[Hypothesis]:
             f"{rates[i]:.6g} times {first.names[i]} is added, which does not depend on g: a weight"
             " decay belongs into the loss or the optimizer",
             lambda case: {k: g + rates[k] * case.inputs[k] for k, g in case.true.items()},
+            walks=0,
         )

@@ -55,6 +55,8 @@ class Engine:
     def explanations(self) -> list[Hypothesis]:
         """All hypotheses that explain everything that is wrong; the best first."""
         found = self._of(self.wrong)
+        if not self.linear:  # all that follows is
+            return self._ranked(found)
         for others in (everywhere, recomputed, other_cuts):
             found = found or self._held(others(self.first), self.wrong, self._shortest())
         found = found or self._input_by_input() or self._pairs(self.wrong)
@@ -111,7 +113,7 @@ class Engine:
         if any(case.program is None for case in self.cases):
             return found
         found += [h for h in self._held(through_time(self.first), among) if h.everywhere][:1]
-        found += self._held(self._in_one_place(among), among)
+        found += self._held(self._in_one_place(among, rivals=bool(found)), among)
         return found
 
     def _held(
@@ -128,18 +130,22 @@ class Engine:
             if not hypothesis.possible(self.first, among):
                 continue
             if shortest is not None:
-                self._pay([shortest])
+                self._pay([shortest], hypothesis.walks)
                 if excluded(hypothesis, shortest, among):
                     continue
-            self._pay(self.cases[:1])
+            self._pay(self.cases[:1], hypothesis.walks)
             held = holds(hypothesis, self.cases, among)
             if held is not None:
                 found.append(held)
         return found
 
     # ------------------------------------------------------------ one place
-    def _in_one_place(self, among: Sequence[int]) -> Iterator[Hypothesis]:
-        """Mistakes that fit the shortest case that shows them."""
+    def _in_one_place(self, among: Sequence[int], rivals: bool) -> Iterator[Hypothesis]:
+        """Mistakes that fit the shortest case that shows them.
+
+        Args:
+            rivals: there is an explanation: is there another? The shortest case shows that, too.
+        """
         for case in self._showing(among):
             if not self.patient():
                 return
@@ -150,7 +156,7 @@ class Engine:
             for hypothesis in self._confirmable(fitting, among):
                 hits += 1
                 yield hypothesis
-            if hits:
+            if hits or rivals or not fitting:
                 return
 
     def _showing(self, among: Sequence[int]) -> Iterator[Case]:

@@ -31,6 +31,7 @@ class Hypothesis:
     key: the same for two that say the same; by default the sentence.
     about: the inputs whose gradient it explains; `everywhere`: no other would change by it.
     possible: a cheap look whether it can be your gradient of some inputs in a case.
+    walks: how many walks over the forward it takes to have its gradients.
     """
 
     family: str
@@ -42,6 +43,7 @@ class Hypothesis:
     about: tuple[int, ...] = ()
     everywhere: bool = True
     possible: Callable[[Case, Sequence[int]], bool] = lambda case, among: True
+    walks: int = 1
 
 
 def holds(hypothesis: Hypothesis, cases: Sequence[Case], among: Sequence[int]) -> Hypothesis | None:

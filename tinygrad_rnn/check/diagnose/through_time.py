@@ -52,11 +52,18 @@ def through_time(case: Case) -> Iterator[Hypothesis]:
                 case,
             )
     for k in range(1, T):
+        walked = f"truncated: only the last {k} step{'s are' if k > 1 else ' is'} walked"
         yield by_changes(
             "time table",
-            f"truncated: only the last {k} steps are walked, the earlier ones get no gradient at"
-            " all",
+            f"{walked}, the earlier ones get no gradient at all",
             lambda program, k=k: stopped(program, k),
+            case,
+        )
+        yield by_changes(
+            "time table",
+            f"{walked}, and what is carried back to there is given as the gradient of the first"
+            " state: the loop stops too early",
+            lambda program, k=k: stopped(program, k, returned=True),
             case,
         )
 
@@ -173,16 +180,30 @@ def cut(program: Program, at: object) -> Changes | None:
     return Changes(rules) if rules else None
 
 
-def stopped(program: Program, k: int) -> Changes | None:
-    """Only the last k steps send anything to what they are made of."""
+def stopped(program: Program, k: int, returned: bool = False) -> Changes | None:
+    """Only the last k steps send anything to what they are made of.
+
+    Args:
+        returned: what they carry back goes to the first states, as if it had come all the way.
+    """
     first = _last(program) + 1 - k
-    rules: dict[Edge, Rule] = {
-        (line.number, i): nothing
-        for line in program.backwards
-        for i, _ in line.live
-        if line.t is not None and line.t < first
-    }
-    return Changes(rules) if rules else None
+    rules: dict[Edge, Rule] = {}
+    for line in program.backwards:
+        for i, source in line.live:
+            t = line.t if line.t is not None or not returned else program.lines[source].t
+            if t is not None and t < first:  # an earlier step, or its loss
+                rules[line.number, i] = nothing
+    if not rules or not returned:
+        return Changes(rules) if rules else None
+    taken: dict[object, dict[int, int]] = {}  # the states that a place takes, step by step
+    for (n, i), t in crossings(program):
+        taken.setdefault((program.lines[n].role, i), {})[t] = program.lines[n].args[i]
+    ends = {by_step[first]: by_step[0] for by_step in taken.values() if {0, first} <= set(by_step)}
+    return Changes(rules, {n: (start, _itself) for n, start in ends.items()}) if ends else None
+
+
+def _itself(g: Array) -> Array:
+    return g
 
 
 def mirrored(program: Program) -> Changes | None:

@@ -40,7 +40,7 @@ def _of_each(sentence: str, key: str, made: object, among: Sequence[int]) -> Hyp
     def supposed(case: Case) -> Gradients:
         return case.true | {i: made(case.true[i]) for i in among}  # type: ignore[operator]
 
-    return Hypothesis("global", sentence, supposed)
+    return Hypothesis("global", sentence, supposed, walks=0)
 
 
 def _zero(g: Array) -> Array:
@@ -79,11 +79,12 @@ def _factors(
 
     if np.ptp(found) > 1e-9 * abs(found[0]) or _sizes_vary_not(cases):
         yield from (
-            Hypothesis("global", f"{names} {be} {said}", supposed)
+            Hypothesis("global", f"{names} {be} {said}", supposed, walks=0)
             for said in _of_sizes(cases, found)
         )
     if np.ptp(found) <= 1e-9 * abs(found[0]):
-        yield Hypothesis("global", f"{names} {be} {_times(found[0])}: a constant factor", supposed)
+        sentence = f"{names} {be} {_times(found[0])}: a constant factor"
+        yield Hypothesis("global", sentence, supposed, walks=0)
 
 
 def _sizes_vary_not(cases: Sequence[Case]) -> bool:
@@ -240,6 +241,7 @@ def _others(first: Case, among: Sequence[int]) -> Iterator[Hypothesis]:
             "global",
             f"d{a} and d{b} are swapped: each is the gradient of the other",
             lambda case: case.true | {i: case.true[j], j: case.true[i]},
+            walks=0,
         )
     if len(among) == 1:
         i = among[0]
@@ -250,4 +252,5 @@ def _others(first: Case, among: Sequence[int]) -> Iterator[Hypothesis]:
                     f"d{first.names[i]} is the gradient of another input, {first.names[j]}: they"
                     " are mixed up",
                     lambda case, j=j: case.true | {i: case.true[j]},
+                    walks=0,
                 )
