@@ -27,6 +27,7 @@ from .everywhere import everywhere
 from .field import Field
 from .hypothesis import Hypothesis, by_changes, excluded, holds, share_explained
 from .mistakes import Mistake
+from .other_operands import other_operands
 from .program import Changes, Edge, Program
 from .recomputed import recomputed
 from .resize import rounds, short
@@ -34,11 +35,11 @@ from .through_time import other_cuts, through_time
 from .whole import whole
 from .words import listed
 
-PATIENCE = 26_000  # lines that are walked over, in all cases together: about 0.3 s
+PATIENCE = 16_000  # lines that are walked over, in all cases together: about 0.2 s
 FIELD = 35  # walks that a look at every edge of a program takes as long as
 LARGE = 2000  # entries of a value that take as long as a line does
 TRIED = 12  # first mistakes of a pair
-STEPS = ("all", ("but start", 0), ("from start", 0), ("from end", 0), ("but end", 0))
+STEPS = (("but start", 0), ("from start", 0), ("from end", 0), ("but end", 0))
 
 
 class Engine:
@@ -57,7 +58,7 @@ class Engine:
         found = self._of(self.wrong)
         if not self.linear:  # all that follows is
             return self._ranked(found)
-        for others in (everywhere, recomputed, other_cuts):
+        for others in (other_operands, everywhere, recomputed, other_cuts):
             found = found or self._held(others(self.first), self.wrong, self._shortest())
         found = found or self._input_by_input() or self._pairs(self.wrong)
         return self._ranked(found)
@@ -182,27 +183,38 @@ class Engine:
     def _confirmable(
         self, mistakes: Sequence[Mistake], among: Sequence[int]
     ) -> Iterator[Hypothesis]:
-        """Each mistake in all steps, in some, or in one, whatever holds first."""
+        """The mistakes in all steps; if none holds, in some, or in one, whatever holds first."""
+        hits = 0
         for mistake in mistakes:
-            for steps in self._selections(mistake):
-                made = mistake.at(steps)
-                key = made, tuple(among)
-                if key in self.tested:
-                    continue
-                self.tested.add(key)
-                self._pay(self.cases[:1])
-                hypothesis = self._hypothesis(made)
-                if hypothesis is not None and holds(hypothesis, self.cases, among):
-                    yield hypothesis
-                    break
+            for hypothesis in self._held_at(mistake, ["all"], among):
+                hits += 1
+                yield hypothesis
+        for mistake in mistakes if not hits else ():
+            yield from self._held_at(mistake, self._selections(mistake), among)
+
+    def _held_at(
+        self, mistake: Mistake, selections: Iterable[object], among: Sequence[int]
+    ) -> Iterator[Hypothesis]:
+        """A mistake in the first selection of steps in which it holds."""
+        for steps in selections:
+            made = mistake.at(steps)
+            key = made, tuple(among)
+            if key in self.tested:
+                continue
+            self.tested.add(key)
+            self._pay(self.cases[:1])
+            hypothesis = self._hypothesis(made)
+            if hypothesis is not None and holds(hypothesis, self.cases, among):
+                yield hypothesis
+                return
 
     def _selections(self, mistake: Mistake) -> Iterator[object]:
+        """Some steps of several."""
         program = self.first.program
         assert program is not None
         often = len(program.roles.get(mistake.role, []))
-        yield "all"
         if often > 1:
-            yield from STEPS[1:]
+            yield from STEPS
             for k in range(1, min(often, 8)):
                 yield "from start", k
                 yield "from end", k

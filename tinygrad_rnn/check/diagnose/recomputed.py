@@ -3,7 +3,7 @@
 The lines are run again with one constant or one operation changed, and walked back by their right
 rules: with the changed constant in them, or with the true one (only the values are wrong then).
 
-Read next: `through_time.py`.
+Read next: `other_operands.py`.
 """
 
 from __future__ import annotations

@@ -1,0 +1,145 @@
+"""A backward whose rules use another mask than the forward, or whose steps another step's state.
+
+Read next: `through_time.py`.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from .case import Case
+from .hypothesis import Gradients, Hypothesis
+from .program import Line, Program
+from .recording import Place
+from .through_time import crossings
+from .words import name_of
+
+Another = Callable[[Line, int], Any]  # what stands in the place of an operand; None: it stays
+
+
+def other_operands(case: Case) -> Iterator[Hypothesis]:
+    """Hypotheses about masks and states."""
+    if case.program is not None:
+        yield from _of_masks(case.program)
+        yield from _of_states(case.program)
+
+
+def _of_masks(program: Program) -> Iterator[Hypothesis]:
+    """Rules that take a mask for 1 everywhere, or that of another step."""
+    for name in dict.fromkeys(_mask(program, k) for k in range(len(program.lines))):
+        if name is not None:
+            yield _otherwise(
+                f"the mask {name} is ignored: the rules are those for a mask that is 1 everywhere",
+                partial(_ones, name),
+            )
+            for by, which in ((1, "after it, the next"), (-1, "before it, the previous")):
+                yield _otherwise(
+                    f"the rules of each step use the mask {name} of the step {which} one",
+                    partial(_neighbours_mask, name, by),
+                )
+
+
+def _mask(program: Program, n: int) -> str | None:
+    """The name of a plain array of zeros and ones, or of the array that it is a part of."""
+    line = program.lines[n]
+    if line.op is not None or line.needs or line.name is None or not np.ndim(line.value):
+        return None
+    return line.name.partition("[")[0] if np.isin(line.value, (0, 1)).all() else None
+
+
+def _ones(name: str, program: Program) -> Another:
+    def another(line: Line, i: int) -> Any:
+        return np.ones_like(line.operands[i]) if _mask(program, line.args[i]) == name else None
+
+    return another
+
+
+def _neighbours_mask(name: str, by: int, program: Program) -> Another:
+    def another(line: Line, i: int) -> Any:
+        if _mask(program, line.args[i]) != name:
+            return None
+        steps = program.roles[line.role]
+        k = steps.index(line.number) + by
+        return program.lines[steps[k]].operands[i] if 0 <= k < len(steps) else None
+
+    return another
+
+
+def _of_states(program: Program) -> Iterator[Hypothesis]:
+    """Steps that are computed again from the state that they made, and not from the one before."""
+    states = [program.lines[n].args[i] for (n, i), t in crossings(program) if t]
+    for role in dict.fromkeys(program.lines[k].role for k in states):
+        name = name_of(program, program.roles[role][0], None)
+        yield _otherwise(
+            f"every step is computed again from the new {name}, where that of the step before"
+            " belongs, t - 1: the states are shifted by one",
+            partial(_new_state, role),
+            values=True,
+        )
+
+
+def _new_state(role: Place, program: Program) -> Another:
+    new = program.roles.get(role, [])
+    old = [program.lines[n].args[i] for (n, i), t in crossings(program) if t == 0]
+    after = dict(zip(new, new[1:]))
+    entering = {(program.lines[n].role, i) for (n, i), t in crossings(program)
+                if t and program.lines[program.lines[n].args[i]].role == role}  # fmt: skip
+
+    def another(line: Line, i: int) -> Any:
+        k = line.args[i]
+        if not new or (line.role, i) not in entering:
+            return None
+        if k in after:
+            return program.lines[after[k]].value
+        return program.lines[new[0]].value if k in old else None
+
+    return another
+
+
+def _otherwise(
+    sentence: str, another_in: Callable[[Program], Another], values: bool = False
+) -> Hypothesis:
+    """The walk where some operands are others.
+
+    Args:
+        values: the lines that are made of them have other values, too, and not only other rules.
+    """
+
+    def supposed(case: Case) -> Gradients | None:
+        if case.program is None:
+            return None
+        again = _rerun(case.program, another_in(case.program), values)
+        if again is None:
+            return None
+        grads = again.of_inputs(again.walk(case.arriving), case.inputs)
+        return {k: grads[k] for k in case.setting.checked}
+
+    return Hypothesis("wrong value", sentence, supposed)
+
+
+def _rerun(program: Program, another: Another, values: bool) -> Program | None:
+    """The program with other operands; None where there is none to replace."""
+    other = copy.copy(program)
+    other.lines = list(program.lines)
+    changed: dict[int, Any] = {}
+    replaced = False
+    for line in program.lines:
+        found = [another(line, i) for i in range(len(line.args))]
+        replaced = replaced or any(x is not None for x in found)
+        operands = [
+            x if x is not None else changed.get(k, operand)
+            for x, k, operand in zip(found, line.args, line.operands)
+        ]
+        if line.op is not None and any(x is not y for x, y in zip(operands, line.operands)):
+            mine = other.lines[line.number] = copy.copy(line)
+            mine.operands = operands
+            if values or not line.needs:
+                mine.value = np.asarray(line.op.forward(*operands, **line.attrs))
+                changed[line.number] = mine.value
+    other.backwards = [other.lines[line.number] for line in program.backwards]
+    return other if replaced else None
