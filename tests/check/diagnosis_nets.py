@@ -37,15 +37,19 @@ def rnn_backward(g, x, h0, W, U, mistake=""):
     dx, dW, dU, dh = np.zeros_like(x), np.zeros_like(W), np.zeros_like(U), np.zeros_like(h0)
     T = len(x)
     for t in reversed(range(T)):
+        if mistake == "stopped" and t < T - 3:
+            break
         if mistake == "band" and t < T - 1:
             dh = carried_over_two(g, h, U, t)
         total = g[t] + (2 * dh if mistake == "doubled" else 0 * dh if mistake == "identity" else dh)
         if mistake == "last three" and t < T - 3:
             total = 0 * total
         dz = total * (1 - h[t + 1] ** 2)
+        if mistake == "new state":
+            dz = total * (1 - np.tanh(x[t] @ W + h[t + 1] @ U) ** 2)
         dx[t] = dz @ W.T
         dW += x[t].T @ dz
-        used = h[t + 1] if mistake == "h_t" else h[t]
+        used = h[t + 1] if mistake in ("h_t", "new state") else h[t]
         dU = used.T @ dz if mistake == "column" else dU + used.T @ dz
         dh = dz @ U.T
     return dx, dh, dW, dU

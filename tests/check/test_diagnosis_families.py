@@ -84,6 +84,10 @@ def tanh_slope(x):
     return 1 - np.tanh(x) ** 2
 
 
+def swapped_halves(g):
+    return np.roll(g, g.shape[1] // 2, 1)
+
+
 @pytest.mark.parametrize(
     ("backward", "words"),
     [
@@ -92,6 +96,10 @@ def tanh_slope(x):
         (lambda g, x: np.clip(g, -0.5, 0.5) * tanh_slope(x), ["clipped to [-0.5, 0.5]"]),
         (lambda g, x: g * tanh_slope(x) + 0.01 * x, ["0.01 times x is added", "weight decay"]),
         (lambda g, x: np.flip(g, 0) * tanh_slope(x), ["reverse order along axis 0"]),
+        (
+            lambda g, x: swapped_halves(g) * tanh_slope(x),
+            ["the two halves of the incoming gradient g", "axis 1"],
+        ),
     ],
 )
 def test_cotangent(backward, words):
@@ -238,6 +246,43 @@ def test_a_value_computed_again_without_its_constant():
     expect(say((forward, backward), (3, 4)), "wrong value", "the constant 0.001", "is forgotten")
 
 
+def masked(x, m, U):
+    """The state stays where m is 0."""
+    h, states = np.zeros((x.shape[1], U.shape[0])), []
+    for x_t, m_t in zip(x, m, strict=True):
+        h = np.where(m_t, np.tanh(x_t + h @ U), h)
+        states.append(h)
+    return np.stack(states)
+
+
+def masked_backward(g, x, m, U, used):
+    h = [np.zeros((x.shape[1], U.shape[0])), *masked(x, m, U)]
+    dx, dU, dh = np.zeros_like(x), np.zeros_like(U), 0 * h[0]
+    for t in reversed(range(len(x))):
+        m_t, total = used(m, t), g[t] + dh
+        dx[t] = dz = m_t * total * (1 - np.tanh(x[t] + h[t] @ U) ** 2)
+        dU, dh = dU + h[t].T @ dz, dz @ U.T + (1 - m_t) * total
+    return dx, None, dU
+
+
+@pytest.mark.parametrize(
+    ("used", "words"),
+    [
+        (lambda m, t: np.ones_like(m[t]), ["the mask m is ignored", "1 everywhere"]),
+        (lambda m, t: m[min(t + 1, len(m) - 1)], ["use the mask m of the step after it"]),
+        (lambda m, t: m[max(t - 1, 0)], ["use the mask m of the step before it"]),
+    ],
+)
+def test_another_mask(used, words):
+    m = np.array([[1, 1, 1, 1, 1, 0], [1, 0, 1, 0, 0, 1], [1, 1, 0, 1, 0, 1]]).T[:, :, None]
+    right = masked, lambda g, x, m, U: masked_backward(g, x, m, U, lambda m, t: m[t])
+    x, U = nets.normal((6, 3, 4), (4, 4))
+    assert tg.gradcheck(right, x, m, U)
+    wrong = masked, lambda g, x, m, U: masked_backward(g, x, m, U, used)
+    report = tg.gradcheck(wrong, x, m, U)
+    expect(report.diagnosis, "wrong value", *words)
+
+
 # ---------------------------------------------------------------- everywhere
 def test_blocks_in_another_order():
     def backward(g, x, c, W):
@@ -266,6 +311,8 @@ def test_the_same_wrong_slope_wherever_it_occurs():
         ("identity", "time table", ["no gradient is carried from step to step"]),
         ("doubled", "time table", ["carried back from step to step is counted twice"]),
         ("column", "edge weight", ["missing", "-> U", "in every step but the first"]),
+        ("stopped", "time table", ["only the last 3 steps are walked", "given as the gradient"]),
+        ("new state", "wrong value", ["computed again from the new h", "shifted by one"]),
     ],
 )
 def test_steps(mistake, family, words):

@@ -9,7 +9,7 @@ Read next: `legend.py`.
 from __future__ import annotations
 
 from .collapse import Box
-from .escape import Quoted, attributes, form, pairs, quoted, rich_text
+from .escape import Quoted, attributes, form, quoted, rich_text
 from .labels import Label, Labeller, Row, Run
 from .plan import Plan
 from .references import Handover, Reference

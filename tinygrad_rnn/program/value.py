@@ -15,8 +15,8 @@ from typing import Any, overload
 import numpy as np
 
 from ..arraylike import Array, raw
-from ..graph import ancestors as results_of
 from ..graph import Sending, cotangents
+from ..graph import ancestors as results_of
 from ..guards import seed_of
 from ..modes import uncollected
 from ..tensor import Tensor

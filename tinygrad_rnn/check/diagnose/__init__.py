@@ -7,5 +7,6 @@ Read in this order: `stand_in.py`, `recorded.py`, `recording.py`, `program.py`, 
 program; `case.py`, `resize.py`, the cases; `words.py`; `slopes.py`, `movements.py`, `values.py`,
 `compounds.py`, what can be wrong at one place; `mistakes.py`, `field.py`, all places judged at
 once; `hypothesis.py`, `whole.py`, `arriving.py`, `everywhere.py`, `recomputed.py`,
-`other_operands.py`, `through_time.py`, `time_table.py`, the other families; `engine.py`, their order; `answer.py` and `diagnosis.py`, the answer.
+`other_operands.py`, `through_time.py`, `time_table.py`, the other families; `engine.py`, their
+order; `answer.py` and `diagnosis.py`, the answer.
 """

@@ -8,6 +8,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Iterator
 from functools import partial
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -84,19 +85,17 @@ def _of_states(program: Program) -> Iterator[Hypothesis]:
 
 
 def _new_state(role: Place, program: Program) -> Another:
-    new = program.roles.get(role, [])
-    old = [program.lines[n].args[i] for (n, i), t in crossings(program) if t == 0]
-    after = dict(zip(new, new[1:]))
-    entering = {(program.lines[n].role, i) for (n, i), t in crossings(program)
-                if t and program.lines[program.lines[n].args[i]].role == role}  # fmt: skip
+    """Where a step takes the state of the one before: the state that it makes itself."""
+    states = program.roles.get(role, [])
+    taken = [((program.lines[n].role, i), t, program.lines[n].args[i])
+             for (n, i), t in crossings(program)]  # fmt: skip
+    ways = {way for way, t, k in taken if t and k in states}
+    starts = [k for way, t, k in taken if t == 0 and way in ways]
+    new = dict(pairwise(states)) | dict.fromkeys(starts, *states[:1])
 
     def another(line: Line, i: int) -> Any:
         k = line.args[i]
-        if not new or (line.role, i) not in entering:
-            return None
-        if k in after:
-            return program.lines[after[k]].value
-        return program.lines[new[0]].value if k in old else None
+        return program.lines[new[k]].value if k in new and (line.role, i) in ways else None
 
     return another
 

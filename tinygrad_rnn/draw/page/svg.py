@@ -12,8 +12,6 @@ from __future__ import annotations
 import re
 import xml.etree.ElementTree as ET
 
-import numpy as np
-
 from ...program import Graph, short
 from ..theme import THEMES, Theme
 
