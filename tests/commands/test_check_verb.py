@@ -75,6 +75,9 @@ by_name.inputs = {"a": np.ones(3), "b": np.ones((2, 3))}
 def annotated(x: "B, D", w: "D, H", p: float, i: int):
     return (x @ w)[i] * p
 
+def one_row(x, i: int):
+    return (x[i] * x[i]).sum()
+
 def looked_up(table, i):
     return table[i]
 
@@ -168,6 +171,7 @@ def test_where_the_inputs_come_from(capsys, file):
         ("by_name", (), "b (2, 3), a (3,) (by_name.inputs)"),
         ("net", (), "x (4, 2, 2) (net.inputs)"),
         ("annotated", (), "x (2, 3), w (3, 4), p (), i () (annotations)"),
+        ("one_row", (), "x (4, 3), i () (found by trial; annotated: i)"),
         ("looked_up", ("--shapes", "table=5,2 i=int5:7"), "table (5, 2), i (7,) (--shapes)"),
         ("many", ("--shapes", "a=2,3 b=0.5"), "a (2, 3), b () (--shapes)"),
     ]:

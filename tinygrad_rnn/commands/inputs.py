@@ -6,7 +6,7 @@ import inspect
 import itertools
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -93,10 +93,13 @@ def inputs_for(what: Checked, shapes: str | None, seed: int) -> Inputs:
         raise UserFileError(
             f"{what.name} takes any number of inputs: say which, --shapes 'x=4,3 y=3,5'"
         )
-    annotated = _annotated(what.call, names)
-    if annotated is not None and what.takes(annotated.values(seed)):
-        return annotated
-    return _tried(what, names, seed)
+    said = _annotated(what.call, names)
+    if len(said) == len(names):
+        annotated = Inputs(names, list(said.values()), "annotations")
+        if what.takes(annotated.values(seed)):
+            return annotated
+        said = {}
+    return _tried(what, names, seed, said)
 
 
 def parameters(f: Any) -> list[str] | None:
@@ -157,28 +160,26 @@ def _own(what: Checked) -> Iterator[tuple[str, Any]]:
             yield f"{name} of the file", what.around[name]
 
 
-def _annotated(f: Any, names: list[str]) -> Inputs | None:
-    """Kinds from annotations: "B, D" or "4, 3" (sizes), float, int; None if one has none."""
+def _annotated(f: Any, names: list[str]) -> dict[str, Kind]:
+    """Kinds from annotations: "B, D" or "4, 3" (sizes), float, int; of those that have one."""
     try:
         hints = inspect.signature(f.forward if isinstance(f, Primitive) else f).parameters
     except (TypeError, ValueError):
-        return None
+        return {}
     letters: dict[str, int] = {}
-    kinds = []
+    kinds: dict[str, Kind] = {}
     for name in names:
         hint = hints[name].annotation if name in hints else None
         text = hint.strip("'\"()[] ") if isinstance(hint, str) else ""
         if hint in (float, "float"):
-            kinds.append(Kind())
+            kinds[name] = Kind()
         elif hint in (int, "int"):
-            kinds.append(Kind((), 3))
+            kinds[name] = Kind((), 3)
         elif text and re.fullmatch(r"(\d+|[A-Z])([, ]+(\d+|[A-Z]))*,?", text):
             sizes = [letters.setdefault(n, 2 + len(letters)) if n.isalpha() else int(n)
                      for n in re.findall(r"\w+", text)]  # fmt: skip
-            kinds.append(Kind(tuple(sizes)))
-        else:
-            return None
-    return Inputs(names, kinds, "annotations")
+            kinds[name] = Kind(tuple(sizes))
+    return kinds
 
 
 # ---------------------------------------------------------------- trial
@@ -188,11 +189,12 @@ TRIED = (
 )  # fmt: skip
 
 
-def _tried(what: Checked, names: list[str], seed: int) -> Inputs:
-    """The first kinds that the function takes."""
-    end = time.monotonic() + SECONDS
-    for kinds in itertools.product(TRIED, repeat=len(names)):
-        found = Inputs(names, list(kinds), "found by trial")
+def _tried(what: Checked, names: list[str], seed: int, said: Mapping[str, Kind]) -> Inputs:
+    """The first kinds that the function takes, for those inputs of which none is said."""
+    end, source = time.monotonic() + SECONDS, "found by trial"
+    source += f"; annotated: {', '.join(said)}" if said else ""
+    for kinds in itertools.product(*([said[n]] if n in said else TRIED for n in names)):
+        found = Inputs(names, list(kinds), source)
         values = found.values(seed)
         if any(np.asarray(v).dtype.kind == "f" for v in values) and what.takes(values):
             return found
