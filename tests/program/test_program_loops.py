@@ -168,6 +168,11 @@ def test_a_state_that_starts_as_a_weight_of_all_steps_makes_a_loop(step):
 
 
 # ---------------------------------------------------------------- where steps differ
+def weights(*shapes):
+    rng = np.random.default_rng(0)
+    return [tg.Tensor(rng.normal(size=shape), requires_grad=True) for shape in shapes]
+
+
 def test_an_odd_step_is_named_with_its_first_difference():
     graph = Graph(scoped_loop(12, odd=5))
     assert [loop.ts for loop in graph.loops()] == [(0, 1, 2, 3, 4, 5), (6, 7, 8, 9, 10, 11)]
@@ -181,6 +186,24 @@ def test_an_odd_step_of_a_plain_loop_is_named_by_its_lines():
     (remark,) = graph.fold(1).remarks
     assert "after 5 steps" in remark
     assert "sigmoid" in remark and "stands where" in remark and "tanh" in remark
+
+
+@pytest.mark.parametrize(
+    ("odd", "said"), [(0, "before 11 steps, differs"), (11, "after 11 steps, differs")]
+)
+def test_an_odd_step_at_an_end_is_named_without_scopes_too(odd, said):
+    h, W = weights((2, 3), (3, 3))
+    for t in range(12):
+        h = tg.relu(h @ W) if t == odd else tg.tanh(h @ W)
+    (remark,) = tg.Graph((h * h).sum()).remarks
+    assert said in remark and "relu" in remark and "tanh" in remark, remark
+
+
+def test_what_only_follows_a_loop_is_no_odd_step():
+    h, W, V = weights((2, 3), (3, 3), (3, 3))
+    for _ in range(12):
+        h = tg.tanh(h @ W)
+    assert tg.Graph(tg.relu(h @ V).sum()).remarks == []
 
 
 @pytest.mark.parametrize(

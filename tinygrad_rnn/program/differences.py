@@ -55,7 +55,8 @@ def _same(lines: Sequence[Line], one: Loop, other: Loop) -> bool:
 def _beside_loops(
     lines: Sequence[Line], cuts: Mapping[int, int | None], loops: Sequence[Loop]
 ) -> list[str]:
-    """Of loops without scopes: what parts them from a step of their kind that is not in them."""
+    """Of loops without scopes: what parts them from a step of their kind that is not in them; or
+    what is like a step with their weights, right before or after them, but not in all."""
     found = []
     for k, loop in enumerate(loops):
         shared = _shared(lines, loop)
@@ -67,10 +68,15 @@ def _beside_loops(
         next_one = next((i for i in starts if _recurs(after, i, body, shared)), None)
         starts = range(len(before) - size + 1)
         last_one = next((i for i in reversed(starts) if _recurs(before, i, body, shared)), None)
-        odd = [] if next_one is None else [("after", after[: next_one or size])]
-        odd += [] if last_one is None else [("before", before[last_one + size :])]
-        for where, step in odd:
-            what = _first_difference(lines, cuts, step, body, first=False)
+        odd = []
+        if next_one is not None or _begins_alike(after, body, shared):
+            odd.append(("after", after[: next_one or size], body, False))
+        if last_one is not None:
+            odd.append(("before", before[last_one + size :], body, False))
+        elif _begins_alike(before[-size:], body, shared):
+            odd.append(("before", before[-size:], [lines[n] for n in loop.steps[0].tolist()], True))
+        for where, step, other, first in odd:
+            what = _first_difference(lines, cuts, step, other, first=first)
             if step and what is not None:
                 found.append(f"{_ends(step)}, {where} {len(loop)} steps, differs from them: {what}")
     return found
@@ -106,6 +112,16 @@ def _recurs(ops: list[Line], at: int, body: list[Line], shared: list[list[int]])
         and all(ops[at + j].inputs[i] == line.inputs[i] for i in shared[j])
         for j, line in enumerate(body)
     )
+
+
+def _begins_alike(ops: list[Line], body: list[Line], shared: list[list[int]]) -> bool:
+    """Whether some first operations are those of a step, with a shared weight among them."""
+    for line, one, arguments in zip(ops, body, shared):
+        if (line.op, len(line.inputs)) != (one.op, len(one.inputs)):
+            return False
+        if arguments:
+            return all(line.inputs[i] == one.inputs[i] for i in arguments)
+    return False
 
 
 def _chains(lines: Sequence[Line]) -> dict[tuple[object, ...], list[list[Line]]]:
