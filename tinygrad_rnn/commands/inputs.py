@@ -201,8 +201,8 @@ def _tried(what: Checked, names: list[str], seed: int, said: Mapping[str, Kind])
         if time.monotonic() > end:
             break
     example = " ".join(f"{name}=4,3" for name in names)
-    said = f" (it said: {what.refusal})" if what.refusal else ""
+    why = f" (it said: {what.refusal})" if what.refusal else ""
     raise UserFileError(
-        f"{what.name} took none of the inputs that were tried{said}: say their shapes, --shapes"
+        f"{what.name} took none of the inputs that were tried{why}: say their shapes, --shapes"
         f" '{example}', or define {what.name}_inputs(rng) in the file"
     )
