@@ -26,10 +26,10 @@ def main(argv=None):
     print("|---|---|---|---|---:|---:|---|---:|---:|")
     for name, (r, *others) in found.items():
         if r is not None:
-            again = ", ".join(f"{other['score']:.3f}" for other in others if other)
+            again = ", ".join(shown(other["score"]) for other in others if other)
             print(
                 f"| `{name}` | {TASKS[name].shape} | {r['cell'].upper()} | {r['metric']}"
-                f" | {r['score']:.3f} | {again} | {r['baseline']}"
+                f" | {shown(r['score'])} | {again} | {r['baseline']}"
                 f" | {r['baseline_score']:.3f} | {r['seconds']:.0f} |"
             )
     worse = [
@@ -41,6 +41,11 @@ def main(argv=None):
     if worse:
         print(f"\nnot run, or not better than the baseline: {'; '.join(worse)}", file=sys.stderr)
     return bool(worse)
+
+
+def shown(score):
+    """Three decimals; four of what is smaller."""
+    return f"{score:.3f}" if score >= 0.001 else f"{score:.4f}"
 
 
 def trained(name, seed):
