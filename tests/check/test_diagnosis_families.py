@@ -246,6 +246,28 @@ def test_a_value_computed_again_without_its_constant():
     expect(say((forward, backward), (3, 4)), "wrong value", "the constant 0.001", "is forgotten")
 
 
+def standardised(x):
+    d = x - x.mean(axis=-1, keepdims=True)
+    return d / np.sqrt((d * d).mean(axis=-1, keepdims=True) + 1e-5)
+
+
+@pytest.mark.parametrize(
+    ("spread", "words"),
+    [
+        (lambda d: d.var(axis=-1, ddof=1, keepdims=True), ["N - 1 instead of N"]),
+        (lambda d: (d * d).mean(), ["over the whole array, where axis -1 belongs"]),
+    ],
+)
+def test_a_mean_computed_again_otherwise(spread, words):
+    def backward(g, x):
+        d = x - x.mean(axis=-1, keepdims=True)
+        s = np.sqrt(spread(d) + 1e-5)
+        y = d / s
+        return (g - g.mean(axis=-1, keepdims=True) - y * (g * y).mean(axis=-1, keepdims=True)) / s
+
+    expect(say((standardised, backward), (4, 6)), "wrong value", *words)
+
+
 def masked(x, m, U):
     """The state stays where m is 0."""
     h, states = np.zeros((x.shape[1], U.shape[0])), []
