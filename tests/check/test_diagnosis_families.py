@@ -255,7 +255,7 @@ def standardised(x):
     ("spread", "words"),
     [
         (lambda d: d.var(axis=-1, ddof=1, keepdims=True), ["N - 1 instead of N"]),
-        (lambda d: (d * d).mean(), ["over the whole array, where axis -1 belongs"]),
+        (lambda d: (d * d).mean(), ["over the whole array", "axis -1 belongs"]),
     ],
 )
 def test_a_mean_computed_again_otherwise(spread, words):

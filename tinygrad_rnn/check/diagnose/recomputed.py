@@ -72,6 +72,11 @@ def _of_axes(line: Line, role: Place, text: str) -> Iterator[Hypothesis]:
     yield _hypothesis(
         f"{text} is computed again over the whole array, where axis {axis} belongs", role, _whole
     )
+    yield _hypothesis(
+        f"{text}, or the mean of it, is computed again over the whole array: one for all, where"
+        f" axis {axis} belongs",
+        role, _pooled,
+    )  # fmt: skip
 
 
 def _instead(line: Line, i: int) -> list[Other]:
@@ -199,3 +204,7 @@ def _along(axis: int, line: Line) -> None:
 def _whole(line: Line) -> None:
     one = _value(line, line.operands, axis=None)
     line.value = np.broadcast_to(one.reshape(()), np.shape(line.value))
+
+
+def _pooled(line: Line) -> None:
+    line.value = np.full(np.shape(line.value), np.mean(_value(line, line.operands)))
