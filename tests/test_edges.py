@@ -297,3 +297,11 @@ def test_what_was_written_into_is_forgotten_with_its_array():
     assert len(guards.writes._known) == before + 1
     del w
     assert len(guards.writes._known) == before
+
+
+@pytest.mark.parametrize("axis", [0, -1, ()])
+def test_a_reduction_of_a_single_number_along_an_axis(axis):
+    """NumPy lets 0 and -1 pass for a number without axes."""
+    x = tg.Tensor(3.0, requires_grad=True)
+    (2 * tg.sum(x, axis=axis)).backward()
+    assert x.grad == 2

@@ -419,3 +419,90 @@ def test_nothing_is_certain_of_a_forward_that_cannot_be_recorded():
     assert report.diagnosis.unrecorded == "float() or .item() of a value"
     with pytest.raises(ValueError, match="could not be recorded"):
         report.draw()
+
+
+# ---------------------------------------------------------------- what may only look like another
+def leaky(x, k, y0):
+    y = y0
+    for x_t in x:
+        y = (1 - k) * y + k * x_t
+    return y
+
+
+def test_what_cannot_be_done_at_the_first_step_is_not_certain():
+    """dk = for += equals dk from y_{t-1}, if there were none before the first step."""
+
+    def backward(g, x, k, y0):
+        ys = [y0]
+        for x_t in x:
+            ys.append((1 - k) * ys[-1] + k * x_t)
+        dx, d = np.zeros_like(x), g
+        for t in reversed(range(len(x))):
+            dk, dx[t], d = d * (x[t] - ys[t]), d * k, d * (1 - k)
+        return dx, dk, d
+
+    assert say((leaky, backward), (5, 3), (3,), (3,)).word != "certain"
+
+
+def products(x, U):
+    h, states = np.zeros(len(U)), []
+    for x_t in x:
+        h = np.tanh(x_t + U @ h)
+        states.append(h)
+    return np.stack(states)
+
+
+def products_backward(g, x, U, cut=None, dropped=None, off=0):
+    h = [np.zeros(len(U)), *products(x, U)]
+    dx, dU, dh = np.zeros_like(x), np.zeros_like(U), 0 * h[0]
+    for t in reversed(range(len(x))):
+        dx[t] = dz = (dh + g[t] * (t != dropped)) * (1 - h[t + 1] ** 2)
+        dU += np.outer(dz, h[t + off])
+        dh = U.T @ dz * (t != cut)
+    return dx, dU
+
+
+def test_a_wrong_vector_before_a_matrix():
+    pair = products, lambda g, x, U: products_backward(g, x, U, off=1)
+    found = say(pair, (5, 3), (3, 3))
+    expect(found, "wrong value", "the gradient of U", "uses h_t", "the matrix multiplied h_{t-1}")
+
+
+def test_a_step_that_a_stack_takes_is_named():
+    pair = products, lambda g, x, U: products_backward(g, x, U, dropped=1)
+    expect(say(pair, (5, 3), (3, 3)), "edge weight", "is missing", "-> h of step t = 1")
+
+
+def test_one_cut_is_not_certainly_a_cut_every_few_steps():
+    pair = products, lambda g, x, U: products_backward(g, x, U, cut=4)
+    found = say(pair, (6, 6), (6, 6))
+    assert found.word == "one of 2", found
+    assert any("between steps 4 and 3" in said for said in found.alternatives)
+
+
+@pytest.mark.parametrize("sizes", [(4, 4), (20, 3)], ids=["T is H", "many steps"])
+def test_the_sizes_do_not_matter(sizes):
+    T, H = sizes
+    shapes = (T, 2, 3), (2, H), (2, H), (3, 4 * H), (H, 4 * H)
+    pair = nets.pair(nets.lstm, nets.lstm_backward, "c without f")
+    expect(say(pair, *shapes), "local rule", "the factor f_t is missing")
+
+
+def test_a_running_product_without_its_first_factor():
+    def backward(g, x):
+        before = np.cumprod(np.vstack([np.ones((1, x.shape[1])), x]), axis=0)
+        dx, d = np.zeros_like(x), 0 * g[0]
+        for t in reversed(range(len(x))):
+            d = d + g[t]
+            dx[t], d = d * before[t] * (t > 0), d * x[t]
+        return (dx,)
+
+    def forward(x):
+        p, out = np.ones(x.shape[1:]), []
+        for x_t in x:
+            p = p * x_t
+            out.append(p)
+        return np.stack(out)
+
+    report = tg.gradcheck((forward, backward), 0.7 * np.random.default_rng(11).normal(size=(5, 3)))
+    expect(report.diagnosis, "edge weight", "a path is missing", "in the first step only")

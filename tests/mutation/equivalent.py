@@ -35,6 +35,9 @@ EQUIVALENT: dict[str, dict[str, list[str]]] = {
             'matmul: if np.ndim(x) > 2 and np.ndim(y) == 2: -> if np.ndim(x) > 3 and np.ndim(y) == 2:',
             'matmul: if np.ndim(x) > 2 and np.ndim(y) == 2: -> if np.ndim(x) > 1 and np.ndim(y) == 2:',
         ],
+        "what kept its axes has the shape already that it is brought into": [
+            '_kept: if keepdims: -> if False:',
+        ],
         "swapaxes(a, b) is swapaxes(b, a)": [
             '_matmul_right: return matmul(x.swapaxes(-1, -2), g) -> return matmul(x.swapaxes(-2, -1), g)',
             '_matmul_left: return g @ y.T if g.ndim == y.ndim == 2 else matmul(g, y.swapaxes(-1, -2)) -> return g @ y.T if g.ndim == y.ndim == 2 else matmul(g, y.swapaxes(-2, -1))',

@@ -129,7 +129,8 @@ def _unshared(
                 r.fail(
                     "contract",
                     f"its gradient shares its memory with {what}, so adding to one changes the"
-                    " other: return a copy (may_share=True lets it pass)",
+                    " other: return a copy (may_share=True overlooks this;"
+                    " the numbers were not compared)",
                 )
         everything.append((f"the gradient of {r.name}", mine))
 

@@ -15,7 +15,7 @@ from .diagnosis import CERTAIN, LIKELY, UNKNOWN, Diagnosis
 from .engine import Engine
 from .hypothesis import Hypothesis, share_explained
 from .program import fit
-from .resize import further
+from .resize import further, shortened
 from .time_table import TimeTable, time_table
 from .words import listed
 
@@ -46,7 +46,12 @@ def _explained(setting: Setting, report: Report, cases: Cases | None) -> Diagnos
         first = made_case(setting, [report.seed, 1])
         if first is None or not first.wrong:
             return _observed(report)
-        engine = Engine([first, *further(first, cases)], linear=report.stage != "linearity")
+        brief = shortened(first)
+        chosen = [first, *further(first, cases)]
+        if brief is not None:  # so that the search does not grow with the number of steps
+            chosen = [brief, *further(brief, cases), first]
+            first = brief
+        engine = Engine(chosen, linear=report.stage != "linearity")
         found = engine.explanations()
         in_steps = not found or found[0].family in ("time table", "edge weight", "pairs")
         answer = _answer(engine, found, report, time_table(first) if in_steps else None)
@@ -62,8 +67,8 @@ def _answer(
     if found:
         sentences = list(dict.fromkeys(h.sentence for h in found))
         word = CERTAIN if len(sentences) == 1 else f"one of {len(sentences)}"
-        if len(sentences) == 1 and (count < 2 or found[0].family == "pairs"):
-            word = LIKELY  # one case proves nothing, and not all pairs were tried
+        if len(sentences) == 1 and (count < 2 or found[0].family == "pairs" or found[0].partly):
+            word = LIKELY  # one case proves nothing, not all pairs were tried, not made everywhere
         best = found[0]
         return Diagnosis(
             word, sentences[0], best.family, sentences[1:], count, best.edges, first.program, table
@@ -125,6 +130,11 @@ def _known(engine: Engine) -> str:
     sentence = f"wrong: {listed(parts)}"
     if right:
         sentence += f"; right: {listed(right)}"
+    if not engine.patient():
+        return (
+            f"{sentence}; the search for an explanation was given up, for the forward is large:"
+            " check it with fewer steps"
+        )
     return sentence + "; no mistake that is known here gives these numbers"
 
 

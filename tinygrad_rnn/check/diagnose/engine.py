@@ -87,7 +87,7 @@ class Engine:
             seen = {
                 k: h
                 for k, h in seen.items()
-                if h.family != "edge weight" or (partly and _is_missing(h))
+                if h.family != "edge weight" or h.in_some_steps or (partly and _is_missing(h))
             }
         return [replace(h, sentence=self._with_inputs(h)) for h in seen.values()]
 
@@ -113,7 +113,10 @@ class Engine:
             found += self._held(nonlinear(self.cases), among)
         if any(case.program is None for case in self.cases):
             return found
-        found += [h for h in self._held(through_time(self.first), among) if h.everywhere][:1]
+        in_time = [h for h in self._held(through_time(self.first), among) if h.everywhere][:1]
+        if in_time and in_time[0].sentence.startswith("truncated"):  # or is it a single cut?
+            in_time += self._held(other_cuts(self.first), among)
+        found += in_time
         found += self._held(self._in_one_place(among, rivals=bool(found)), among)
         return found
 
@@ -224,9 +227,14 @@ class Engine:
         assert program is not None
         if mistake.changes(program) is None:
             return None
-        sentence = mistake.say(program) + _when(mistake.steps)
+        try:
+            sentence = mistake.say(program) + _when(mistake.steps)
+        except StopIteration:  # it is made at other steps than the one that would be spoken of
+            return None
         made = by_changes(mistake.family, sentence, mistake.changes, self.first)
-        return replace(made, rank=mistake.rank, key=self._key(mistake))
+        partly = mistake.is_partly_made(program)
+        return replace(made, rank=mistake.rank, key=self._key(mistake), partly=partly,
+                       in_some_steps=str(mistake.steps[0]).startswith("from"))  # fmt: skip
 
     # ------------------------------------------------------------ two mistakes
     def _input_by_input(self) -> list[Hypothesis]:

@@ -32,6 +32,8 @@ class Hypothesis:
     about: the inputs whose gradient it explains; `everywhere`: no other would change by it.
     possible: a cheap look whether it can be your gradient of some inputs in a case.
     walks: how many walks over the forward it takes to have its gradients.
+    partly: whether there are steps in which it cannot be made, as with a step before the first.
+    in_some_steps: whether it is about some steps of a loop only.
     """
 
     family: str
@@ -44,6 +46,8 @@ class Hypothesis:
     everywhere: bool = True
     possible: Callable[[Case, Sequence[int]], bool] = lambda case, among: True
     walks: int = 1
+    partly: bool = False
+    in_some_steps: bool = False
 
 
 def holds(hypothesis: Hypothesis, cases: Sequence[Case], among: Sequence[int]) -> Hypothesis | None:

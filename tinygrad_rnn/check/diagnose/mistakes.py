@@ -84,6 +84,17 @@ class Mistake:
                 total, made = total.and_also(change), True
         return total if made else None
 
+    def is_partly_made(self, program: Program) -> bool:
+        """Whether it takes a value of another step, and at some steps there is none to take.
+
+        Somebody who takes the state of the step before has the first state at the first step, so
+        that such a mistake may only look like another one.
+        """
+        slot = self.what[1] if self.kind == "value" else self.what
+        if not isinstance(slot, Slot) or not slot.apart or slot.apart > 0:
+            return False
+        return any(slot.find(program, line) is None for line in self.lines(program))
+
     def _change(self, program: Program, line: Line) -> Changes | None:
         if self.arg == WHOLE:
             return self._change_of_line(program, line)
@@ -163,7 +174,7 @@ class Mistake:
             )
         if self.arg == WHOLE:
             return _said_of_compound(program, line, self.what)
-        path = edge_text(program, line.number, self.arg)
+        path = edge_text(program, line.number, self.arg) + self._of_which_step(program, line)
         if self.kind == "weight":
             return _said_of_weight(self.what, path)
         if self.kind == "others":
@@ -174,6 +185,13 @@ class Mistake:
         if self.kind == "gradient":
             return self._said_of_gradient(program, line, path)
         return self._said_of_value(program, line)
+
+    def _of_which_step(self, program: Program, line: Line) -> str:
+        """Which of the steps that a line outside of them takes: as a stack does of all states."""
+        source = program.lines[line.args[self.arg]]
+        alike = [k for _, k in line.live if program.lines[k].role == source.role]
+        outside = line.t is None and source.t is not None and len(alike) > 1
+        return f" of step t = {source.t}" if outside else ""
 
     def _said_of_line(self, program: Program, line: Line) -> str:
         text = name_of(program, line.number, line.t)

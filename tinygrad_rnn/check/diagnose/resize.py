@@ -21,6 +21,7 @@ from .case import Case, Cases, made_case
 
 Sizes = Mapping[int, int]
 STEPS = 5  # a time table needs so many
+LONG, BRIEF = 8, 6  # steps: a longer run is looked at when it is cut to so many
 
 
 def further(first: Case, cases: Cases | None, count: int = 2) -> list[Case]:
@@ -74,6 +75,12 @@ def rounds(case: Case) -> int:
     return max((line.t + 1 for line in lines if line.t is not None), default=0)
 
 
+def shortened(first: Case) -> Case | None:
+    """A long run cut to a few steps, if what is wrong there is wrong in it as well."""
+    case = short(first, BRIEF) if rounds(first) > LONG else None
+    return case if case is not None and set(case.wrong) == set(first.wrong) else None
+
+
 def short(first: Case, steps: int) -> Case | None:
     """The first case cut to so many time steps, if there is an axis to cut."""
     n = rounds(first)
@@ -92,15 +99,17 @@ def short(first: Case, steps: int) -> Case | None:
 
 
 def _time_axes(shapes: Sequence[tuple[int, ...]], n: int) -> Iterator[set[tuple[int, int]]]:
-    """Sets of (input, axis) that may be the time: all of that size, first axes, single ones."""
+    """Sets of (input, axis) that may be the time: first axes of sequences, all of that size, ...
+
+    The width may be the same number, and a forward may run, by broadcasting, with that cut, too.
+    """
     found = [(i, axis) for i, shape in enumerate(shapes) for axis, m in enumerate(shape) if m == n]
+    yield {(i, axis) for i, axis in found if axis == 0 and len(shapes[i]) > 2}
     if all(sum(k == i for k, _ in found) <= 1 for i, _ in found):
         yield set(found)
     for axis in (0, 1):
-        chosen = {place for place in found if place[1] == axis}
-        several = {place for place in chosen if len(shapes[place[0]]) > 2}
-        yield several
-        yield chosen
+        yield {(i, k) for i, k in found if k == axis and len(shapes[i]) > 2}
+        yield {(i, k) for i, k in found if k == axis}
     for place in found:
         yield {place}
 

@@ -104,6 +104,8 @@ def _of_divide(line: Line, i: int) -> Iterator[Opening]:
 
 def _of_matmul(line: Line, i: int) -> Iterator[Opening]:
     x, y = line.operands
+    if x.ndim + y.ndim == 3:
+        yield from _of_matrix_and_vector(line, i)
     if x.ndim < 2 or y.ndim < 2:
         return
     if i == 0:
@@ -132,6 +134,31 @@ def _of_matmul(line: Line, i: int) -> Iterator[Opening]:
             x.shape,
             lambda v, g: np.swapaxes(v, -1, -2) @ g,
             lambda g, dy: _fitted(g @ np.swapaxes(dy, -1, -2), x.shape),
+        )
+
+
+def _of_matrix_and_vector(line: Line, i: int) -> Iterator[Opening]:
+    """W @ x or x @ W, of a vector x."""
+    x, y = line.operands
+    if (x.ndim == 2, i) in ((True, 0), (False, 1)):  # of the matrix: an outer product
+        rows = x.ndim == 2
+        yield Opening(
+            "the vector",
+            1 if rows else 0,
+            same,
+            np.shape(y if rows else x),
+            lambda v, g: np.outer(g, v) if rows else np.outer(v, g),
+            lambda g, dW: dW.T @ g if rows else dW @ g,
+        )
+    else:
+        left = x.ndim == 2
+        yield Opening(
+            "the matrix",
+            0 if left else 1,
+            same,
+            np.shape(x if left else y),
+            lambda v, g: v.T @ g if left else g @ v.T,
+            lambda g, dx: np.outer(g, dx) if left else np.outer(dx, g),
         )
 
 
