@@ -132,8 +132,8 @@ def _known(engine: Engine) -> str:
         sentence += f"; right: {listed(right)}"
     if not engine.patient():
         return (
-            f"{sentence}; the search for an explanation was given up, for the forward is large:"
-            " check it with fewer steps"
+            f"{sentence}; the search for an explanation was given up before its end: a smaller"
+            " forward, or fewer steps, may help"
         )
     return sentence + "; no mistake that is known here gives these numbers"
 
