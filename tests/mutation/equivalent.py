@@ -35,6 +35,9 @@ EQUIVALENT: dict[str, dict[str, list[str]]] = {
             'matmul: if np.ndim(x) > 2 and np.ndim(y) == 2: -> if np.ndim(x) > 3 and np.ndim(y) == 2:',
             'matmul: if np.ndim(x) > 2 and np.ndim(y) == 2: -> if np.ndim(x) > 1 and np.ndim(y) == 2:',
         ],
+        "where it counts, the product is divided by the same number again": [
+            '_prod_gradient: others = np.where(zero, 1, x) -> others = np.where(zero, 2, x)',
+        ],
         "what kept its axes has the shape already that it is brought into": [
             '_kept: if keepdims: -> if False:',
         ],
