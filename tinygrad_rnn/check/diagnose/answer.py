@@ -46,11 +46,9 @@ def _explained(setting: Setting, report: Report, cases: Cases | None) -> Diagnos
         first = made_case(setting, [report.seed, 1])
         if first is None or not first.wrong:
             return _observed(report)
-        brief = shortened(first)
-        chosen = [first, *further(first, cases)]
-        if brief is not None:  # so that the search does not grow with the number of steps
-            chosen = [brief, *further(brief, cases), first]
-            first = brief
+        whole, brief = first, shortened(first)
+        first = brief or whole  # so that the search does not grow with the number of steps
+        chosen = [first, *further(first, cases), *([whole] if brief else [])]
         engine = Engine(chosen, linear=report.stage != "linearity")
         found = engine.explanations()
         in_steps = not found or found[0].family in ("time table", "edge weight", "pairs")

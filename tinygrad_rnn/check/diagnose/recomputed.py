@@ -20,6 +20,7 @@ from .case import Case
 from .hypothesis import Gradients, Hypothesis
 from .program import Changes, Line, Program
 from .recording import Place
+from .through_time import itself
 from .words import formula, name_of, number
 
 Other = Callable[[float], float]  # from a constant to what stands in its place
@@ -141,15 +142,11 @@ def _hypothesis(
         if program is None or role not in program.roles:
             return None
         again = _again(program, role, change)
-        rules = {} if handed is None else {(n, handed): _itself for n in again.roles[role]}
+        rules = {} if handed is None else {(n, handed): itself for n in again.roles[role]}
         grads = again.of_inputs(again.walk(case.arriving, Changes(rules)), case.inputs)
         return {k: grads[k] for k in case.setting.checked}
 
     return Hypothesis("wrong value", sentence, supposed)
-
-
-def _itself(g: Array) -> Array:
-    return g
 
 
 def _again(program: Program, role: Place, change: Callable[[Line], None]) -> Program:

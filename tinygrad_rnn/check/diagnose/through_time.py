@@ -199,10 +199,10 @@ def stopped(program: Program, k: int, returned: bool = False) -> Changes | None:
     for (n, i), t in crossings(program):
         taken.setdefault((program.lines[n].role, i), {})[t] = program.lines[n].args[i]
     ends = {by_step[first]: by_step[0] for by_step in taken.values() if {0, first} <= set(by_step)}
-    return Changes(rules, {n: (start, _itself) for n, start in ends.items()}) if ends else None
+    return Changes(rules, {n: (start, itself) for n, start in ends.items()}) if ends else None
 
 
-def _itself(g: Array) -> Array:
+def itself(g: Array) -> Array:
     return g
 
 
