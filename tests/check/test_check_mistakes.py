@@ -207,15 +207,33 @@ def test_axes_renumbered_while_summing():
         (lambda g, x, y: (g * y, (g * x).astype("f")), "its gradient is float32"),
         (lambda g, x, y: (g * y, np.zeros(3, int)), "its gradient is int64"),
         (lambda g, x, y: (g * y, g * x * np.nan), "not finite: nan at y[0] (3 of 3 entries)"),
-        (lambda g, x, y: (g * y, g), "shares its memory with the incoming gradient"),
-        (lambda g, x, y: (g * y, x), "shares its memory with the input x"),
-        (lambda g, x, y: [(g * y)] * 2, "shares its memory with the gradient of x"),
         (lambda g, x, y: (g * y, (g * x)[None]), "has shape (1, 3), and y has (3,)"),
     ],
 )
 def test_the_contract(backward, said):
     expect("contract", (lambda x, y: x * y, backward), [3, 3])
     assert said in str(gradcheck((lambda x, y: x * y, backward), *normal(3, 3, seed=0)))
+
+
+@pytest.mark.parametrize(
+    ("forward", "backward", "said"),
+    [
+        (np.add, lambda g, x, y: (g * 1, g), "shares its memory with the incoming gradient"),
+        (np.add, lambda g, x, y: [g * 1] * 2, "shares its memory with the gradient of x"),
+    ],
+)
+def test_gradients_share_no_memory(forward, backward, said):
+    expect("contract", (forward, backward), [3, 3])
+    assert said in str(gradcheck((forward, backward), *normal(3, 3, seed=0)))
+
+
+def test_shared_memory_hides_no_wrong_number():
+    multiply = (np.multiply, lambda g, x, y: (g * y, g))
+    expect("direction", multiply, [3, 3], inputs=["x2"])
+    report = gradcheck(multiply, *normal(3, 3, seed=0))
+    assert "shares its memory with the incoming gradient" in str(report)
+    assert report.diagnosis is not None
+    assert "the factor x1 is missing in x1 * x2" in report.diagnosis.sentence
 
 
 def test_sharing_may_be_allowed_and_interleaved_views_do_not_share():

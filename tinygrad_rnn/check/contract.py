@@ -10,7 +10,7 @@ Read next: `direction.py`.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -22,11 +22,16 @@ from .report import Report, Result
 from .setting import Setting, arranged, subscript
 from .subject import Run
 
+Shared = tuple[Result, str]  # whose gradient, and with what
+
 
 def contract(
-    setting: Setting, oracle: Oracle, v: Array, report: Report, may_share: bool
-) -> Trial | None:
-    """Stage 2: the gradients, ready to be compared; None, and a failed report, if they are not."""
+    setting: Setting, oracle: Oracle, v: Array, report: Report
+) -> tuple[Trial | None, list[Shared]]:
+    """Stage 2: the gradients, ready to be compared; None, and a failed report, if they are not.
+
+    And which of them share their memory: they can be compared all the same, so see `unshared`.
+    """
     run = setting.run()
     _inputs_untouched(setting, run, "forward", report)
     arriving = setting.cotangents(v)
@@ -37,20 +42,33 @@ def contract(
     per_input = arranged(setting.inputs, returned)
     if per_input is None:
         report.fail("contract", _wrong_number(setting, returned))
-        return None
-    if setting.subject.own_arrays and not may_share:
-        _unshared(setting, run, arriving, per_input, report)
+        return None, []
+    shared = list(_sharing(setting, run, arriving, per_input, report))
     gradients = {}
     for r in report.results:
         g = _in_form(setting, per_input[r.index], r)
         if g is not None:
             gradients[r.index] = np.array(g)
     if report.stage is not None:
-        return None
+        return None, shared
     trial = Trial(setting, oracle, run, v, gradients)
     _connected(trial, per_input, report)
     _same_twice(trial, report)
-    return trial
+    return trial, shared
+
+
+def unshared(shared: Sequence[Shared], report: Report) -> None:
+    """The last of the contract, asked once the numbers are compared: a wrong number says more."""
+    failed = report.stage is not None
+    for r, what in shared:
+        why = (
+            f"its gradient shares its memory with {what}, so adding to one changes the other:"
+            " return a copy (may_share=True overlooks this)"
+        )
+        if failed:
+            r.notes.append(why)
+        else:
+            r.fail("contract", why)
 
 
 def _cotangents_untouched(arriving: list[Array], before: list[Array], report: Report) -> None:
@@ -116,22 +134,18 @@ def _broadcast_hint(given: tuple[int, ...], expected: tuple[int, ...]) -> str:
     return f": sum over {axis} {', '.join(axes)}, where it was broadcast"
 
 
-def _unshared(
+def _sharing(
     setting: Setting, run: Run, gs: Sequence[Array], grads: Sequence[Any], report: Report
-) -> None:
-    """No gradient is a view of g, of an input or of another gradient: += on one changes both."""
+) -> Iterator[Shared]:
+    """Gradients that are views of g, of an input or of another gradient: += on one changes both."""
+    if not setting.subject.own_arrays:
+        return
     everything = [("the incoming gradient", g) for g in gs]
     everything += [(f"the input {n}", x) for n, x in zip(setting.names, run.held, strict=True)]
     for r in report.results:
         mine = grads[r.index]
-        for what, other in everything:
-            if _shares(mine, other):
-                r.fail(
-                    "contract",
-                    f"its gradient shares its memory with {what}, so adding to one changes the"
-                    " other: return a copy (may_share=True overlooks this;"
-                    " the numbers were not compared)",
-                )
+        shared = [what for what, other in everything if _shares(mine, other)]
+        yield from ((r, what) for what in shared[:1])
         everything.append((f"the gradient of {r.name}", mine))
 
 

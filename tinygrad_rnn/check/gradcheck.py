@@ -23,7 +23,7 @@ from numpy.typing import ArrayLike
 from ..arraylike import raw
 from ..tensor import Tensor
 from .compare import digits
-from .contract import contract, linearity
+from .contract import contract, linearity, unshared
 from .diagnose.answer import diagnose as explain
 from .diagnose.diagnosis import LIKELY
 from .direction import direction
@@ -141,11 +141,13 @@ def _stages(setting: Setting, seed: int, may_share: bool) -> Report:
     results = [Result(setting.names[i], setting.inputs[i].shape, i) for i in setting.checked]
     oracle = choose(setting, rng)
     report = Report(setting.subject.name, results, str(oracle), seed)
-    trial = contract(setting, oracle, v, report, may_share)
+    trial, shared = contract(setting, oracle, v, report)
     if trial is not None and report.stage is None:
         linearity(trial, report)
     if trial is not None and report.stage is None:
         direction(trial, report, rng)
+    if not may_share:
+        unshared(shared, report)
     return report
 
 
