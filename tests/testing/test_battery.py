@@ -115,7 +115,17 @@ def example() -> str:
     return textwrap.dedent(text[text.index("        import numpy") :])
 
 
+FEW = """
+import hypothesis
+phases = [hypothesis.Phase.generate]
+hypothesis.settings.register_profile("few", max_examples=5, deadline=None, phases=phases)
+hypothesis.settings.load_profile("few")
+"""
+
+
 def run_pytest(folder, source):
+    """As a user would, with fewer examples than hypothesis draws, and none of them made smaller."""
+    (folder / "conftest.py").write_text(FEW)
     (folder / "test_swish.py").write_text(source)
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "test_swish.py"]
     root = str(Path(tg.__file__).parents[1])

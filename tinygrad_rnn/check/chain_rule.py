@@ -19,7 +19,7 @@ import numpy as np
 
 from ..arraylike import Array
 from .diagnose.program import Changes, Line, Program
-from .diagnose.recording import record
+from .exact import Exact
 from .kinks import Kinks
 from .oracle import Trial
 from .subject import Pair, TensorFunction
@@ -35,24 +35,28 @@ SAID = (
 )
 
 
-def by_chain_rule(trial: Trial, kinks: Kinks | None) -> str:
+def by_chain_rule(exact: Exact, kinks: Kinks | None) -> str:
     """What to say of gradients that legal rules give; empty if they do not.
 
     Args:
+        exact: the recorded forward; what cannot be recorded cannot be asked.
         kinks: of the input in question; None if each input for itself is right.
     """
+    trial = exact.trial
     subject = trial.setting.subject
     if not isinstance(subject, (Pair, TensorFunction)):
         return ""
     if kinks is not None and not np.any(kinks.beside.jumping):
         return ""
+    program = exact.program
+    if program is None:
+        return ""
     try:
         with np.errstate(all="ignore"):
-            program = Program(record(trial.setting, trial.setting.inputs))
             kinked = [line for line in program.backwards if _on_kink(program, line)]
-    except Exception:  # what cannot be recorded cannot be asked
+    except Exception:  # a rule of the user's own may do anything
         return ""
-    if not kinked:
+    if not kinked or len(program.backwards) == 1:  # of one operation this is the question itself
         return ""
     if isinstance(subject, Pair):
         legal = any(_same(trial, program, walk) for walk in _walks(program, kinked))

@@ -47,11 +47,11 @@ def compare(trial: Trial, i: int, u: Array) -> Comparison:
     """Both sides of the equation, for a direction u in input i."""
     slope = trial.slope(i, u)
     true, mine = trial.v * slope.values, trial.gradients[i] * u
-    size = float(np.sum(np.abs(true)) + np.sum(np.abs(mine)))
-    error = abs(float(np.sum(true) - np.sum(mine)))
+    size = float(np.abs(true).sum() + np.abs(mine).sum())
+    error = abs(float(true.sum() - mine.sum()))
     allowed = max(trial.oracle.direction * size, trial.blur(slope), TRUNCATION)
     touched = slope.values != 0
-    return Comparison(error, size, allowed, touched if np.any(touched) else ~touched)
+    return Comparison(error, size, allowed, touched if touched.any() else ~touched)
 
 
 def digits(error: float, size: float) -> float:
@@ -68,8 +68,11 @@ def scales(trial: Trial, i: int, among: Array | None = None) -> list[Array]:
     entries = np.flatnonzero(trial.setting.free(i)) if among is None else among
     if not entries.size or trial.oracle.slope is not complex_step or trial.setting.single:
         return [entries] if entries.size else []
+    sizes = np.abs(trial.gradients[i].ravel()[entries])
+    if sizes.min() > sizes.max() / 10.0**DECADES:
+        return [entries]
     with np.errstate(divide="ignore"):
-        decade = np.log10(np.abs(trial.gradients[i].ravel()[entries]))
+        decade = np.log10(sizes)
     part = np.ceil((decade - np.max(decade)) / DECADES) if np.any(np.isfinite(decade)) else decade
     return [entries[part == p] for p in np.unique(part)[::-1]]
 

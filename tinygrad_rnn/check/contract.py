@@ -215,8 +215,8 @@ def linearity(trial: Trial, report: Report) -> None:
 
 
 def _equal(a: Array, b: Array) -> bool:
-    size = max(np.max(np.abs(a), initial=0.0), np.max(np.abs(b), initial=0.0))
-    return bool(np.all(np.abs(a - b) <= 1e-12 * size + TINY))
+    size = max(np.abs(a).max(initial=0.0), np.abs(b).max(initial=0.0))
+    return bool((np.abs(a - b) <= 1e-12 * size + TINY).all())
 
 
 TINY = 1e-290  # below this float64 loses digits

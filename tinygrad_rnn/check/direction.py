@@ -20,7 +20,7 @@ import numpy as np
 from ..arraylike import Array
 from .chain_rule import by_chain_rule
 from .compare import Comparison, compare, digits, on, one, scales
-from .exact import exact
+from .exact import Exact
 from .kinks import NAMED, Kinks
 from .oracle import RICHARDSON, Trial, richardson
 from .report import Report, Result
@@ -43,18 +43,19 @@ UNSEEN = (
 
 def direction(trial: Trial, report: Report, rng: np.random.Generator) -> None:
     """Stage 4 for every input; 5 and 6 for those that fail it."""
-    rounding = Rounding(trial)
+    rounding, exact = Rounding(trial), Exact(trial)
     for r in report.results:
         r.yours = trial.gradients[r.index]
         _on_jumps(trial, r)
         if r.stage is None:
-            _judge(rounding, r, rng)
+            _judge(rounding, exact, r, rng)
     if len(report.results) > 1 and report:
-        _together(trial, report, rng)
+        _together(exact, report, rng)
 
 
-def _together(trial: Trial, report: Report, rng: np.random.Generator) -> None:
+def _together(exact: Exact, report: Report, rng: np.random.Generator) -> None:
     """All inputs at once: each alone is right, but a tie between two may be counted twice."""
+    trial = exact.trial
     steps = {
         r.index: rng.standard_normal(r.shape) * trial.setting.own(r.index)
         * trial.setting.free(r.index)
@@ -69,7 +70,7 @@ def _together(trial: Trial, report: Report, rng: np.random.Generator) -> None:
         return
     found = ties(trial, {})
     bad = {r.index: torn(trial, found, r.index) for r in report.results}
-    if not any(bad.values()) or by_chain_rule(trial, None):
+    if not any(bad.values()) or by_chain_rule(exact, None):
         return
     for r in report.results:
         if bad[r.index]:
@@ -77,7 +78,7 @@ def _together(trial: Trial, report: Report, rng: np.random.Generator) -> None:
             r.seen = True
 
 
-def _judge(rounding: Rounding, r: Result, rng: np.random.Generator) -> None:
+def _judge(rounding: Rounding, exact: Exact, r: Result, rng: np.random.Generator) -> None:
     """The verdict on one input: along one direction for each order of magnitude."""
     trial, i = rounding.trial, r.index
     parts = scales(trial, i)
@@ -89,7 +90,7 @@ def _judge(rounding: Rounding, r: Result, rng: np.random.Generator) -> None:
     r.digits = min((c.digits for c in found if c.fits), default=None)
     failed = [u for u, c in zip(directions, found, strict=True) if not c.fits]
     if failed:
-        _look_closer(rounding, r, failed, rng)
+        _look_closer(rounding, exact, r, failed, rng)
     elif any(c.blind for c in found):
         r.digits = None
         r.notes.append(UNSEEN)
@@ -136,21 +137,23 @@ def _on_jumps(trial: Trial, r: Result) -> None:
 
 # ---------------------------------------------------------------- after a failure
 def _look_closer(
-    rounding: Rounding, r: Result, failed: list[Array], rng: np.random.Generator
+    rounding: Rounding, exact: Exact, r: Result, failed: list[Array], rng: np.random.Generator
 ) -> None:
     """Decide whether the difference is a mistake; if it is, say where and of what size."""
     trial = rounding.trial
     search = Search(trial, r.index, rounding)
-    true = exact(trial, r.index)
+    true = exact.gradient(r.index)
     j = search.suspected(true)
     if j is None:
         j = search.wrong_entry(failed)
-    if j is not None and _oracle_is_wrong(trial, r.index, j):
+    known = true is not None and exact.by_rules
+    if j is not None and not known and _oracle_is_wrong(trial, r.index, j):
         r.notes.append(ORACLE)
-        _judge(Rounding(trial._replace(oracle=RICHARDSON)), r, rng)
+        other = trial._replace(oracle=RICHARDSON)
+        _judge(Rounding(other), Exact(other), r, rng)
         return
     split = search.torn() if j is None else ""
-    legal = by_chain_rule(trial, search.kinks) if split or j is not None else ""
+    legal = by_chain_rule(exact, search.kinks) if split or j is not None else ""
     if legal:
         r.verdict = "right"
         r.notes.append(legal)

@@ -143,7 +143,9 @@ class Setting:
 
     def free(self, i: int) -> Array:
         """Which entries of input i are compared, as a mask."""
-        return ~self.held.get(i, np.zeros(self.inputs[i].shape, dtype=bool))
+        if i in self.held:
+            return ~self.held[i]
+        return np.ones(self.inputs[i].shape, dtype=bool)
 
     # ------------------------------------------------------------ one vector and many arrays
     def _flat(self, outputs: Sequence[Array]) -> Array:
@@ -156,14 +158,14 @@ class Setting:
 
     def cotangents(self, v: Array) -> list[Array]:
         """The vector v as one array for each output of f, fresh; zeros for integer outputs."""
-        sizes = [int(np.prod(shape)) for shape in self.shapes]
-        parts = iter(np.split(v, np.cumsum(sizes)[:-1]))
-        return [
-            (next(parts) if k in self.floating else np.zeros(y.size))
-            .reshape(y.shape)
-            .astype(y.dtype)
-            for k, y in enumerate(self.templates)
-        ]
+        found, start = [], 0
+        for k, y in enumerate(self.templates):
+            if k in self.floating:
+                found.append(v[start : start + y.size].reshape(y.shape).astype(y.dtype))
+                start += y.size
+            else:
+                found.append(np.zeros(y.shape, y.dtype))
+        return found
 
     def entry(self, k: int) -> str:
         """What entry k of y is called: y[0, 2], or y2[0] where f has several outputs."""

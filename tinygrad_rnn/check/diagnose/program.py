@@ -196,7 +196,9 @@ class Program:
                 if arriving is None:
                     continue
                 c = self.pull(line, i, arriving) if own is None else own(arriving)
-                c = fit(c, self.lines[source].value.shape)
+                shape = self.lines[source].value.shape
+                if type(c) is not np.ndarray or c.shape != shape:
+                    c = fit(c, shape)
                 if edges is not None:
                     edges[n, i] = c
                 if source in others and others[source][0] == (n, i):
@@ -212,10 +214,21 @@ class Program:
         """What the primitive's own rule sends to argument i."""
         op = line.op
         assert op is not None
-        c = op.puller()(i, g, line.value, line.operands, line.attrs)
+        if op.each is None and op.backward is None:  # the same as below, and most of all work here
+            rule = op.rules[i]
+            assert rule is not None
+            c = rule(g, line.value, *line.operands, **line.attrs)
+        else:
+            c = op.puller()(i, g, line.value, line.operands, line.attrs)
         if type(c) is Share:
             return c.op(*c.operands, items=[c.item], **c.attrs)
         return c
+
+    @property
+    def by_rules(self) -> bool:
+        """Whether every rule is the package's own, none the complex step of a forward."""
+        ops = [line.op for line in self.backwards if line.op is not None]
+        return not any(map(_made_here, ops))
 
     def forget_shifts(self, found: Gradients, edges: Mapping[Edge, Array]) -> bool:
         """Take a maximum or a mean that is taken off, and gets no gradient, for a constant.

@@ -165,7 +165,7 @@ def _form(word: str) -> str:
 
 
 def _equal(a: Sequence[float], b: Sequence[float]) -> bool:
-    return bool(np.allclose(a, b, rtol=1e-9, atol=0))
+    return all(abs(x - y) <= 1e-9 * abs(y) for x, y in zip(a, b, strict=True))
 
 
 def _quantities(cases: Sequence[Case]) -> list[tuple[str, list[float]]]:
