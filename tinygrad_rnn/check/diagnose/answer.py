@@ -16,7 +16,7 @@ from .engine import Engine
 from .hypothesis import Hypothesis, share_explained
 from .program import fit
 from .resize import further, shortened
-from .time_table import TimeTable, time_table
+from .time_table import COMPLETE, TimeTable, time_table
 from .words import listed
 
 ENOUGH = 0.99  # of the squared difference, in every case, for "likely"
@@ -61,7 +61,7 @@ def _answer(
     engine: Engine, found: list[Hypothesis], report: Report, table: TimeTable | None
 ) -> Diagnosis:
     count, first = len(engine.cases), engine.first
-    table = table if table is not None and table.reading else None
+    table = table if table is not None and table.reading not in ("", COMPLETE) else None
     if found:
         sentences = list(dict.fromkeys(h.sentence for h in found))
         word = CERTAIN if len(sentences) == 1 else f"one of {len(sentences)}"
@@ -104,7 +104,10 @@ def _single_precision(engine: Engine) -> str:
             off = _relative(case.yours[i], case.true[i])
             if not 1e-9 < off < 10.0**-SINGLE:
                 return ""
-    return "the gradient agrees to 6 to 8 digits: it is computed in float32 somewhere"
+    return (
+        "the gradient agrees to 6 to 8 digits: it is computed in float32 somewhere, or a constant"
+        " is off by so little"
+    )
 
 
 def _relative(a: Array, b: Array) -> float:

@@ -26,14 +26,14 @@ from .case import Case
 from .everywhere import everywhere
 from .field import Field
 from .hypothesis import Hypothesis, by_changes, excluded, holds, share_explained
-from .mistakes import Mistake
-from .other_operands import other_operands
+from .mistakes import Mistake, when
+from .other_operands import other_masks, other_operands
 from .program import Changes, Edge, Program
 from .recomputed import recomputed
 from .resize import rounds, short
 from .through_time import other_cuts, through_time
 from .whole import whole
-from .words import listed
+from .words import edge_text, listed
 
 PATIENCE = 14_000  # lines that are walked over, in all cases together: about 0.2 s
 FIELD = 35  # walks that a look at every edge of a program takes as long as
@@ -74,8 +74,9 @@ class Engine:
                     yield hypothesis
 
     def _ranked(self, found: list[Hypothesis]) -> list[Hypothesis]:
-        """What says the same once, and only the simplest: about all inputs, of the first rank."""
-        for simpler in (_about_all, _of_first_rank):
+        """What says the same once, and only the simplest: about all inputs, of the first rank, made
+        in every step that it is about."""
+        for simpler in (_about_all, _of_first_rank, _wholly_made):
             found = [h for h in found if simpler(h)] or found
         seen: dict[object, Hypothesis] = {}
         for h in found:
@@ -89,14 +90,16 @@ class Engine:
                 for k, h in seen.items()
                 if h.family != "edge weight" or h.in_some_steps or (partly and _is_missing(h))
             }
-        return [replace(h, sentence=self._with_inputs(h)) for h in seen.values()]
+        return [replace(h, sentence=self._in_full(h)) for h in seen.values()]
 
-    def _with_inputs(self, h: Hypothesis) -> str:
+    def _in_full(self, h: Hypothesis) -> str:
+        """The sentence; which of the places it is that read alike; which inputs it is about."""
         names = [self.first.names[i] for i in h.about]
         if h.family == "global" or not names:
             return h.sentence
         only = "" if h.everywhere else " only"
-        return f"{h.sentence} (in the gradient of {listed(names)}{only})"
+        which = "" if self.first.program is None else _of_which_twin(self.first.program, h.edges)
+        return f"{h.sentence}{which} (in the gradient of {listed(names)}{only})"
 
     def patient(self) -> bool:
         """Whether to go on. Work is counted, not time: the answer is the same on any machine."""
@@ -113,12 +116,13 @@ class Engine:
             found += self._held(nonlinear(self.cases), among)
         if any(case.program is None for case in self.cases):
             return found
+        found += self._held(other_masks(self.first), among)
         in_time = [h for h in self._held(through_time(self.first), among) if h.everywhere][:1]
-        if in_time and in_time[0].sentence.startswith("truncated"):  # or is it a single cut?
-            in_time += self._held(other_cuts(self.first), among)
         found += in_time
-        found += self._held(self._in_one_place(among, rivals=bool(found)), among)
-        return found
+        in_place = self._held(self._in_one_place(among, rivals=bool(found)), among)
+        if in_time and in_time[0].sentence.startswith("truncated") and not in_place:
+            in_place = self._held(other_cuts(self.first), among)  # or is it a single cut?
+        return found + in_place
 
     def _held(
         self,
@@ -187,10 +191,12 @@ class Engine:
         self, mistakes: Sequence[Mistake], among: Sequence[int]
     ) -> Iterator[Hypothesis]:
         """The mistakes in all steps; if none holds, in some, or in one, whatever holds first."""
+        program = self.first.program
+        assert program is not None
         hits = 0
         for mistake in mistakes:
             for hypothesis in self._held_at(mistake, ["all"], among):
-                hits += 1
+                hits += not mistake.of_one_step(program)
                 yield hypothesis
         for mistake in mistakes if not hits else ():
             yield from self._held_at(mistake, self._selections(mistake), among)
@@ -225,10 +231,10 @@ class Engine:
     def _hypothesis(self, mistake: Mistake) -> Hypothesis | None:
         program = self.first.program
         assert program is not None
-        if mistake.changes(program) is None:
+        if mistake.changes(program) is None or mistake.takes_zeros(program):
             return None
         try:
-            sentence = mistake.say(program) + _when(mistake.steps)
+            sentence = mistake.say(program) + when(mistake.steps)
         except StopIteration:  # it is made at other steps than the one that would be spoken of
             return None
         made = by_changes(mistake.family, sentence, mistake.changes, self.first)
@@ -298,8 +304,7 @@ class Engine:
         assert program is not None
         if mistake.kind != "weight":
             return mistake
-        tops = frozenset(_top(program, edge) for edge in mistake.edges(program))
-        return mistake.what, tops, mistake.steps
+        return mistake.what, frozenset(_top(program, edge) for edge in mistake.edges(program))
 
 
 def _lines(case: Case) -> float:
@@ -315,6 +320,10 @@ def _about_all(h: Hypothesis) -> bool:
 
 def _of_first_rank(h: Hypothesis) -> bool:
     return h.rank == 0
+
+
+def _wholly_made(h: Hypothesis) -> bool:
+    return not h.partly
 
 
 def _is_observed(h: Hypothesis) -> bool:
@@ -336,22 +345,24 @@ def _top(program: Program, edge: Edge) -> Edge:
         n, i = uses[0]
 
 
+def _of_which_twin(program: Program, edges: Sequence[Edge]) -> str:
+    """For an expression that is computed in several places: in which of them the mistake is."""
+    if not edges:
+        return ""
+    n, i = edges[len(edges) // 2]
+    line, text = program.lines[n], edge_text(program, n, i)
+    alike = [
+        each.number for each in program.lines
+        if each.op is line.op and each.t == line.t and i in [k for k, _ in each.live]
+        and edge_text(program, each.number, i) == text
+    ]  # fmt: skip
+    if len(alike) < 2 or {(k, i) for k in alike} <= set(edges):
+        return ""
+    return f", in place {alike.index(n) + 1} of the {len(alike)} that read so"
+
+
 def _both(a: Hypothesis, b: Hypothesis) -> Hypothesis:
     """Two mistakes about different inputs."""
     sentence = f"two mistakes: {a.sentence}; and {b.sentence}"
     about = tuple(sorted({*a.about, *b.about}))
     return Hypothesis("pairs", sentence, a.supposed, (*a.edges, *b.edges), about)
-
-
-def _when(steps: Any) -> str:
-    """In which of the steps."""
-    if steps == "all":
-        return ""
-    end, k = steps
-    side, inside = end.split()[1], end.startswith("from")
-    which = (
-        ("the first step" if k == 0 else f"step t = {k}")
-        if side == "start"
-        else ("the last step" if k == 0 else f"the step {k} before the last")
-    )
-    return f", in {which} only" if inside else f", in every step but {which}"

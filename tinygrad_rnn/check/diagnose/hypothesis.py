@@ -78,9 +78,14 @@ def _supposed(hypothesis: Hypothesis, case: Case) -> Gradients | None:
 
 
 def share_explained(hypothesis: Hypothesis, case: Case) -> float:
-    """How much of the squared difference between yours and the truth it explains."""
+    """How much of the squared difference between yours and the truth it explains.
+
+    That there is no gradient explains nothing where there is one, however small.
+    """
     supposed = _supposed(hypothesis, case)
     if supposed is None or any(case.yours[i].shape != supposed[i].shape for i in case.wrong):
+        return 0.0
+    if any(np.any(case.yours[i]) and not np.any(supposed[i]) for i in case.wrong):
         return 0.0
     left = sum(float(np.sum((case.yours[i] - supposed[i]) ** 2)) for i in case.wrong)
     all_of_it = sum(float(np.sum((case.yours[i] - case.true[i]) ** 2)) for i in case.wrong)

@@ -26,7 +26,7 @@ from .program import Changes, Edge, Line, Program
 from .recording import Place
 from .slopes import KNOWN, Alternative, of_arithmetic, of_function
 from .values import openings
-from .words import edge_text, formula, name_of, number, told_apart
+from .words import edge_text, formula, name_of, number, seen_from, told_apart
 
 WHOLE = -1  # the "argument" of a mistake in a known function of several lines
 
@@ -94,6 +94,14 @@ class Mistake:
         if not isinstance(slot, Slot) or not slot.apart or slot.apart > 0:
             return False
         return any(slot.find(program, line) is None for line in self.lines(program))
+
+    def takes_zeros(self, program: Program) -> bool:
+        """Whether the value that it takes is 0 wherever it is made: that is a path that is missing,
+        as where the first state is 0."""
+        if self.kind != "value":
+            return False
+        found = [self.what[1].find(program, line) for line in self.lines(program)]
+        return not any(n is not None and np.any(program.lines[n].value) for n in found)
 
     def _change(self, program: Program, line: Line) -> Changes | None:
         if self.arg == WHOLE:
@@ -186,12 +194,17 @@ class Mistake:
             return self._said_of_gradient(program, line, path)
         return self._said_of_value(program, line)
 
+    def of_one_step(self, program: Program) -> bool:
+        """Whether it is about one of the steps that a line outside of them takes: as a stack does
+        of all states."""
+        if self.arg == WHOLE:
+            return False
+        lines = self.lines(program)
+        return bool(lines) and _of_one_step(program, lines[len(lines) // 2], self.arg)
+
     def _of_which_step(self, program: Program, line: Line) -> str:
-        """Which of the steps that a line outside of them takes: as a stack does of all states."""
         source = program.lines[line.args[self.arg]]
-        alike = [k for _, k in line.live if program.lines[k].role == source.role]
-        outside = line.t is None and source.t is not None and len(alike) > 1
-        return f" of step t = {source.t}" if outside else ""
+        return f" of step t = {source.t}" if _of_one_step(program, line, self.arg) else ""
 
     def _said_of_line(self, program: Program, line: Line) -> str:
         text = name_of(program, line.number, line.t)
@@ -220,7 +233,14 @@ class Mistake:
         )
 
     def _said_of_others(self, program: Program, line: Line, path: str) -> str:
-        source = name_of(program, line.args[self.arg], line.t)
+        source = name_of(program, line.args[self.arg], seen_from(program, line, self.arg))
+        others = [use for use in _uses(program, line.args[self.arg])
+                  if use != (line.number, self.arg)]  # fmt: skip
+        if self.what == 0 and self.of_one_step(program) and len(others) == 1:
+            (n, i) = others[0]
+            steps = program.roles[program.lines[n].role]
+            only = when(("from start", steps.index(n))) if len(steps) > 1 else ""
+            return _said_of_weight(0, edge_text(program, n, i)) + only
         if self.what == 0:
             return (
                 f"only the path {path} is there: the other paths to {source} are missing, as by"
@@ -288,6 +308,31 @@ def _step_words(apart: int | None) -> str:
     if apart is None or not apart:
         return ""
     return ", of the step before" if apart < 0 else ", of the next step"
+
+
+def _of_one_step(program: Program, line: Line, i: int) -> bool:
+    source = program.lines[line.args[i]]
+    alike = [k for _, k in line.live if program.lines[k].role == source.role]
+    return line.t is None and source.t is not None and len(alike) > 1
+
+
+def _uses(program: Program, n: int) -> list[Edge]:
+    """The edges that send something back to a line."""
+    return [(m, i) for m, i in program.uses[n] if (i, n) in program.lines[m].live]
+
+
+def when(steps: Any) -> str:
+    """In which of the steps, after a comma; "" for all of them."""
+    if steps == "all":
+        return ""
+    end, k = steps
+    side, inside = end.split()[1], end.startswith("from")
+    which = (
+        ("the first step" if k == 0 else f"step t = {k}")
+        if side == "start"
+        else ("the last step" if k == 0 else f"the step {k} before the last")
+    )
+    return f", in {which} only" if inside else f", in every step but {which}"
 
 
 def _said_of_weight(weight: float, path: str) -> str:

@@ -20,42 +20,59 @@ from .recording import Place
 from .through_time import crossings
 from .words import name_of
 
+KEPT = "1 - "  # how the name begins of what lets a state go on where a mask is 0
+
 Another = Callable[[Line, int], Any]  # what stands in the place of an operand; None: it stays
 
 
 def other_operands(case: Case) -> Iterator[Hypothesis]:
-    """Hypotheses about masks and states."""
+    """Hypotheses about states."""
     if case.program is not None:
-        yield from _of_masks(case.program)
         yield from _of_states(case.program)
 
 
-def _of_masks(program: Program) -> Iterator[Hypothesis]:
-    """Rules that take a mask for 1 everywhere, or that of another step."""
+def other_masks(case: Case) -> Iterator[Hypothesis]:
+    """Hypotheses of rules that take a mask for 1 everywhere, or that of another step."""
+    program = case.program
+    if program is None:
+        return
     for name in dict.fromkeys(_mask(program, k) for k in range(len(program.lines))):
-        if name is not None:
+        if name is None:
+            continue
+        if _places(program, name) > 1:  # in one place it is an operand that is forgotten
             yield _otherwise(
                 f"the mask {name} is ignored: the rules are those for a mask that is 1 everywhere",
                 partial(_ones, name),
             )
-            for by, which in ((1, "after it, the next"), (-1, "before it, the previous")):
-                yield _otherwise(
-                    f"the rules of each step use the mask {name} of the step {which} one",
-                    partial(_neighbours_mask, name, by),
-                )
+        for by, which in ((1, "after it, the next"), (-1, "before it, the previous")):
+            yield _otherwise(
+                f"the rules of each step use the mask {name} of the step {which} one",
+                partial(_neighbours_mask, name, by),
+            )
+
+
+def _places(program: Program, name: str) -> int:
+    """In how many places a mask is taken; of a loop those of one step, of a `where` each branch."""
+    takers = [line for line in program.lines if name in [_mask(program, k) for k in line.args]]
+    return sum({line.role: max(1, len(line.live)) for line in takers}.values())
 
 
 def _mask(program: Program, n: int) -> str | None:
-    """The name of a plain array of zeros and ones, or of the array that it is a part of."""
+    """The name of a plain array of zeros and ones, or of the array that it is a part of, or 1 minus
+    a part of."""
     line = program.lines[n]
     if line.op is not None or line.needs or line.name is None or not np.ndim(line.value):
         return None
-    return line.name.partition("[")[0] if np.isin(line.value, (0, 1)).all() else None
+    name = line.name.removeprefix(KEPT).partition("[")[0]
+    return name if np.isin(line.value, (0, 1)).all() else None
 
 
 def _ones(name: str, program: Program) -> Another:
     def another(line: Line, i: int) -> Any:
-        return np.ones_like(line.operands[i]) if _mask(program, line.args[i]) == name else None
+        if _mask(program, line.args[i]) != name:
+            return None
+        kept = str(program.lines[line.args[i]].name).startswith(KEPT)
+        return np.full_like(line.operands[i], 0 if kept else 1)
 
     return another
 

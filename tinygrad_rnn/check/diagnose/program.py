@@ -134,13 +134,22 @@ class Program:
                 self.uses[source].append((line.number, i))
 
     def _name_constants(self, recording: Recording) -> None:
-        """A plain array that is a part of an input takes its name: a mask, indices, lengths."""
+        """A plain array that is a part of an input takes its name: a mask, indices, lengths. And so
+        does what is kept where the mask is 0, by its values."""
         plain = [(name, x) for name, x in recording.plain if isinstance(x, np.ndarray) and x.ndim]
+        masks = [(name, x) for name, x in plain if np.isin(x, (0, 1)).all()]
         for line in self.lines:
-            if line.op is None and line.name is None and isinstance(line.value, np.ndarray):
-                for name, x in plain:
-                    if line.value.ndim and np.may_share_memory(line.value, x):
-                        line.name = name if line.value.shape == x.shape else f"{name}[...]"
+            value = line.value
+            if line.op is not None or line.name is not None or not np.ndim(value):
+                continue
+            for name, x in plain:
+                if np.may_share_memory(value, x):
+                    line.name = name if value.shape == x.shape else f"{name}[...]"
+            for name, x in masks if line.name is None and np.isin(value, (0, 1)).all() else ():
+                if value.size == x.size and np.array_equal(value.ravel(), 1 - x.ravel()):
+                    line.name = f"1 - {name}"
+                elif any(np.array_equal(value.ravel(), 1 - part.ravel()) for part in x):
+                    line.name = f"1 - {name}[...]"
 
     def _line(self, node: Any) -> Line:
         line = Line(node.number, node.value, node.tensor)

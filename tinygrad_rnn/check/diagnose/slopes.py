@@ -15,7 +15,7 @@ import numpy as np
 
 from ...arraylike import Array
 from .program import Line, Program
-from .words import formula, inside, name_of
+from .words import formula, inside, mean_of, name_of
 
 Slope = Callable[[Array], Array]
 
@@ -221,6 +221,12 @@ def _of_quotient(program: Program, line: Line, i: int) -> Iterator[Alternative]:
             f"the division by {bottom} is applied twice {where}: too small",
             lambda g: g / b**2,
         )
+        if mean_of(program, line) is not None and b > 2:
+            yield Alternative(
+                "quotient: one less",
+                f"divided by {bottom} - 1, not by the number of entries, {bottom}, {where}",
+                lambda g: g / (b - 1),
+            )
         yield Alternative(
             "quotient: square",
             f"divided by the square root of {bottom} {where}",

@@ -17,8 +17,10 @@ import numpy as np
 from ...arraylike import Array
 from .case import Case
 from .hypothesis import Hypothesis, by_changes
-from .program import Changes, Edge, Program, Rule
+from .program import Changes, Edge, Line, Program, Rule
+from .recording import Place
 from .resize import rounds
+from .words import name_of
 
 MOST = 8  # steps up to which every set of cuts is tried
 
@@ -43,6 +45,7 @@ def through_time(case: Case) -> Iterator[Hypothesis]:
         case,
     )
     yield from _weights(case)
+    yield from _assigned(case)
     for n in range(2, T):
         for said, at in _truncations(n):
             yield by_changes(
@@ -66,6 +69,45 @@ def through_time(case: Case) -> Iterator[Hypothesis]:
             lambda program, k=k: stopped(program, k, returned=True),
             case,
         )
+
+
+def _assigned(case: Case) -> Iterator[Hypothesis]:
+    """= for += at what every step takes in several places: one step's share is all.
+
+    Where a step takes it in one place, that is a path that is missing in all other steps.
+    """
+    program = case.program
+    assert program is not None
+    for line in program.lines:
+        taken = _steps_that_take(program, line) if line.t is None and line.needs else []
+        if taken and min(map(taken.count, taken)) > 1:
+            for first, which in ((True, "first step, the last one on the way back"),
+                                 (False, "last step, the first one on the way back")):  # fmt: skip
+                yield by_changes(
+                    "time table",
+                    f"the gradient of {name_of(program, line.number)} is the share of the {which},"
+                    " and those of the others are missing: it is assigned in the loop, = for +=",
+                    partial(_one_share, line.role, first),
+                    case,
+                )
+
+
+def _steps_that_take(program: Program, line: Line) -> list[int]:
+    """The step of each place that takes a line; [] if one of them is in no step."""
+    uses = [(n, i) for n, i in program.uses[line.number]
+            if (i, line.number) in program.lines[n].live]  # fmt: skip
+    steps = [program.lines[n].t for n, _ in uses]
+    return [t for t in steps if t is not None] if None not in steps else []
+
+
+def _one_share(role: Place, first: bool, program: Program) -> Changes | None:
+    """What a line gets from the first step that takes it, or from the last one."""
+    (n, *_) = program.roles[role]
+    taken = _steps_that_take(program, program.lines[n])
+    if len(set(taken)) < 2:
+        return None
+    kept = min(taken) if first else max(taken)
+    return Changes({(m, i): nothing for m, i in program.uses[n] if program.lines[m].t != kept})
 
 
 def _truncations(n: int) -> Iterator[tuple[str, Callable[[int, int], bool]]]:

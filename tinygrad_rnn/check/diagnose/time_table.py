@@ -30,6 +30,7 @@ from .resize import rounds
 from .through_time import crossings, nothing
 
 KIND = 1e-9  # the largest residual of a mistake of this kind
+COMPLETE = "all contributions are there"
 CALLS = 2  # random dL/dy of each loss, for more equations
 
 
@@ -283,7 +284,7 @@ def reading(table: Array) -> str:
     there = ~np.isnan(table)
     S, T = c.shape
     if np.all(c[there] == 1):
-        return "all contributions are there"
+        return COMPLETE
     if S == T and np.array_equal(c, np.eye(T)):
         return "identity: the gradient is not carried from step to step"
     columns = np.flatnonzero(np.any(c != 0, axis=0))

@@ -13,13 +13,14 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 
 from ...arraylike import Array
 from .case import Case, same
 from .hypothesis import Gradients, Hypothesis
+from .resize import rounds
 from .words import inside, listed, number
 
 
@@ -28,17 +29,17 @@ def whole(cases: Sequence[Case], among: Sequence[int]) -> Iterator[Hypothesis]:
     first = cases[0]
     names = listed([f"d{first.names[i]}" for i in among])
     be = "is" if len(among) == 1 else "are"
-    yield _of_each(f"{names} {be} zero everywhere: no gradient arrives", "zero", _zero, among)
-    yield _of_each(f"the sign of {names} is wrong: minus the true one", "sign", _minus, among)
+    yield _of_each(f"{names} {be} zero everywhere: no gradient arrives", _zero, among)
+    yield _of_each(f"the sign of {names} is wrong: minus the true one", _minus, among)
     yield from _factors(cases, among, names, be)
     if len(among) == 1:
         yield from _orders(first, among[0])
     yield from _others(first, among)
 
 
-def _of_each(sentence: str, key: str, made: object, among: Sequence[int]) -> Hypothesis:
+def _of_each(sentence: str, made: Callable[[Array], Array], among: Sequence[int]) -> Hypothesis:
     def supposed(case: Case) -> Gradients:
-        return case.true | {i: made(case.true[i]) for i in among}  # type: ignore[operator]
+        return case.true | {i: made(case.true[i]) for i in among}
 
     return Hypothesis("global", sentence, supposed, walks=0)
 
@@ -85,6 +86,13 @@ def _factors(
     if np.ptp(found) <= 1e-9 * abs(found[0]):
         sentence = f"{names} {be} {_times(found[0])}: a constant factor"
         yield Hypothesis("global", sentence, supposed, walks=0)
+    else:
+        factors = ", ".join(number(float(f"{r:.3g}")) for r in found)
+        sentence = (
+            f"{names} {be} the true one{'s' * (be == 'are')} times a factor that is another one in"
+            f" every case ({factors}), and no size of the inputs: scaled, as to a norm"
+        )
+        yield Hypothesis("global", sentence, supposed, rank=1, walks=0)
 
 
 def _sizes_vary_not(cases: Sequence[Case]) -> bool:
@@ -213,19 +221,18 @@ def _counts(cases: Sequence[Case]) -> list[tuple[str, list[float]]]:
 def _orders(first: Case, i: int) -> Iterator[Hypothesis]:
     name = first.names[i]
     for axis in range(np.ndim(first.inputs[i])):
-        when = ", which is its order in time" if axis == 0 else ""
+        in_time = axis == 0 and rounds(first) == len(first.inputs[i])
+        when = ", which is its order in time" if in_time else ""
         yield _of_each(
             f"d{name} is in reverse order along axis {axis}{when}: turn it round (flip)",
-            "reversed",
             lambda g, axis=axis: np.flip(g, axis),
             [i],
         )
     if np.ndim(first.inputs[i]) == 2:
-        yield _of_each(f"d{name} is transposed: it is dL/d({name}.T)", "T", np.transpose, [i])
+        yield _of_each(f"d{name} is transposed: it is dL/d({name}.T)", np.transpose, [i])
     for axis in range(np.ndim(first.inputs[i])):
         yield _of_each(
             f"d{name}: its two halves along axis {axis} are swapped, in the other order",
-            "halves",
             lambda g, axis=axis: np.roll(g, g.shape[axis] // 2, axis),
             [i],
         )

@@ -44,6 +44,13 @@ def _step(line: Line, seen_from: int | None) -> str:
     return "_t" if not apart else f"_{{t{apart:+d}}}"
 
 
+def seen_from(program: Program, line: Line, i: int) -> int | None:
+    """The step that an argument is seen from; None where it is of another loop: an encoder's last
+    state has a later step than a decoder's first line, and no line takes what comes after it."""
+    t = program.lines[line.args[i]].t
+    return None if t is not None and line.t is not None and t > line.t else line.t
+
+
 def formula(program: Program, n: int, depth: int = DEPTH) -> str:
     """The line as it is computed, some levels deep."""
     if depth == DEPTH:
@@ -59,9 +66,11 @@ def _formula(program: Program, n: int, depth: int) -> str:
         return _constant(line.value) if line.name is None else line.name
     if depth == 0:
         return "..."
-    parts = [name_of(program, k, line.t, depth - 1) for k in line.args]
+    parts = [
+        name_of(program, k, seen_from(program, line, i), depth - 1) for i, k in enumerate(line.args)
+    ]
     op = line.op.name
-    if op == "divide" and (summed := _mean_of(program, line)) is not None:
+    if op == "divide" and (summed := mean_of(program, line)) is not None:
         return f"mean({name_of(program, summed, line.t, depth - 1)})"
     if op in _INFIX and len(parts) == 2:
         return f"{inside(parts[0])} {_INFIX[op]} {inside(parts[1])}"
@@ -78,7 +87,7 @@ def _formula(program: Program, n: int, depth: int) -> str:
     return f"{op}({', '.join(parts)})"
 
 
-def _mean_of(program: Program, line: Line) -> int | None:
+def mean_of(program: Program, line: Line) -> int | None:
     """What a sum that is divided by the number of its entries is the mean of."""
     total = program.lines[line.args[0]]
     if total.op is None or total.op.name != "sum" or total.name is not None:
@@ -118,7 +127,7 @@ def index_text(index: Any) -> str:
 def edge_text(program: Program, n: int, i: int) -> str:
     """The path over an edge, from the result to the argument: `h = o * tanh(c) -> c`."""
     line = program.lines[n]
-    source = name_of(program, line.args[i], line.t)
+    source = name_of(program, line.args[i], seen_from(program, line, i))
     left = "" if line.name is None else f"{line.name}{_step(line, line.t)} = "
     return f"{left}{formula(program, n)} -> {source}"
 
