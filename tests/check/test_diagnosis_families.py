@@ -422,26 +422,26 @@ def test_nothing_is_certain_of_a_forward_that_cannot_be_recorded():
 
 
 # ---------------------------------------------------------------- what may only look like another
-def leaky(x, k, y0):
-    y = y0
-    for x_t in x:
-        y = (1 - k) * y + k * x_t
-    return y
-
-
 def test_what_cannot_be_done_at_the_first_step_is_not_certain():
-    """dk = for += equals dk from y_{t-1}, if there were none before the first step."""
+    """There is no state before the first one that its step could take."""
 
-    def backward(g, x, k, y0):
-        ys = [y0]
+    def backward(g, p0, x):
+        before = [p0]
         for x_t in x:
-            ys.append((1 - k) * ys[-1] + k * x_t)
+            before.append(before[-1] * x_t)
         dx, d = np.zeros_like(x), g
         for t in reversed(range(len(x))):
-            dk, dx[t], d = d * (x[t] - ys[t]), d * k, d * (1 - k)
-        return dx, dk, d
+            dx[t], d = d * before[max(t - 1, 0)], d * x[t]
+        return d, dx
 
-    assert say((leaky, backward), (5, 3), (3,), (3,)).word != "certain"
+    def forward(p0, x):
+        p = p0
+        for x_t in x:
+            p = p * x_t
+        return p
+
+    found = say((forward, backward), (3,), (5, 3))
+    expect(found, "wrong value", "uses p_{t-2}, of the step before", word="likely")
 
 
 def products(x, U):
