@@ -293,6 +293,16 @@ def test_a_single_tensor_in_focus_shows_its_uses():
     assert len(bright) == 3 and all("W_hh" in line for line in bright)
 
 
+def test_a_name_as_it_is_drawn_is_understood():
+    graph = Graph(cell("LSTMCell"))
+    for shown, name in (("W_hh", "weight_hh"), ("h_init", "h0"), ("c_init", "c0")):
+        assert shown.replace("_init", "") in draw(graph).source
+        found = draw(graph, focus=shown).source
+        assert found == draw(graph, focus=name).source.replace(
+            f"uses of {name}", f"uses of {shown}"
+        )
+
+
 def test_names_of_a_loop_are_found_with_their_step():
     s = leaf(0.5, "s0")
     for t in (1, 2):

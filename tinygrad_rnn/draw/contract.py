@@ -3,7 +3,7 @@
 A hidden line has one operand, so an arrow can run on through it: every argument of a drawn line
 keeps exactly one arrow, from the nearest drawn line behind it.
 
-Read next: `focus.py`.
+Read next: `names.py`.
 """
 
 from __future__ import annotations

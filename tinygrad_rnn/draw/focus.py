@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from ..program import Graph
 from ..tensor import Tensor
 from .contract import MOVEMENTS, Contracted
+from .names import is_shown_as
 
 
 @dataclass(frozen=True)
@@ -84,7 +85,8 @@ def _with_movements(graph: Graph, lines: set[int]) -> frozenset[int]:
 def _number(graph: Graph, end: Tensor | str) -> int:
     """The line of a tensor, or of the last one of a name: "h" is the last h, "h2" that of step 2.
 
-    A name that was given stands before one that a step adds, and both before a number as "n12".
+    A name that was given stands before one that a step adds, both before a number as "n12", and
+    that before what a picture makes of a name: "W_hh", "h_init".
     """
     if isinstance(end, Tensor):
         numbers = [line.number for line in graph.nodes if line.tensor is end]
@@ -94,6 +96,7 @@ def _number(graph: Graph, end: Tensor | str) -> int:
     named = [line.number for line in graph.nodes if line.name == end]
     found = named or _in_step(graph, end)
     found = found or [line.number for line in graph.nodes if end == f"n{line.number}"]
+    found = found or [x.number for x in graph.nodes if x.name and is_shown_as(x.name, end)]
     if not found:
         names = dict.fromkeys(repr(line.name) for line in graph.nodes if line.name)
         raise ValueError(f"focus: no line is called {end!r}; there are {', '.join(names)}")

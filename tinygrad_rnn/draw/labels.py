@@ -8,7 +8,6 @@ Read next: `arrows.py`.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple
@@ -18,16 +17,10 @@ import numpy as np
 from ..program import Gradients, Line, short
 from ..program.lines import FOLDED, LAYER, PREVIOUS
 from .collapse import Box
+from .names import Run, name_runs
 from .plan import Plan
 from .references import Handover, Reference
 from .states import base_name
-
-
-class Run(NamedTuple):
-    """A piece of a title: style "" (plain), "b" (bold), "sub" (lowered) or "small" (a shape)."""
-
-    text: str
-    style: str = ""
 
 
 class Row(NamedTuple):
@@ -52,29 +45,6 @@ SYMBOLS = {
 }  # fmt: skip
 
 MISSING = "–"  # what `short` writes for a gradient that is not there
-
-_RECURRENT = re.compile(r"(weight|bias)_(ih|hh|hr|ch)(?:_(l\d+))?(_reverse)?")
-_NUMBERED = re.compile(r"([^\W\d]+?)_?(\d+)")
-
-
-@lru_cache(maxsize=4096)
-def name_runs(name: str) -> tuple[Run, ...]:
-    """A name as it is written in formulas.
-
-    >>> name_runs("weight_hh_l0_reverse")
-    (Run(text='W_hh', style='b'), Run(text='l0←', style='sub'))
-    >>> name_runs("x1")
-    (Run(text='x', style='b'), Run(text='1', style='sub'))
-    """
-    weight = _RECURRENT.fullmatch(name)
-    if weight:
-        kind, part, layer, reverse = weight.groups()
-        base = f"{'W' if kind == 'weight' else 'b'}_{part}"
-        below = (layer or "") + ("←" if reverse else "")
-    else:
-        numbered = _NUMBERED.fullmatch(name)
-        base, below = numbered.groups() if numbered else (name, "")
-    return (Run(base, "b"), Run(below, "sub")) if below else (Run(base, "b"),)
 
 
 @lru_cache(maxsize=4096)

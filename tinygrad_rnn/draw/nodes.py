@@ -10,7 +10,8 @@ from __future__ import annotations
 
 from .collapse import Box
 from .escape import Quoted, attributes, form, quoted, rich_text
-from .labels import Label, Labeller, Row, Run
+from .labels import Label, Labeller, Row
+from .names import Run
 from .plan import Plan
 from .references import Handover, Reference
 from .theme import Theme
