@@ -184,7 +184,8 @@ class Program:
         """
         rules, skips, borrowed, others = changes or Changes()
         kept: dict[Edge, Array] = {}
-        found: Gradients = [None] * len(self.lines)
+        lines, pull = self.lines, self.pull
+        found: Gradients = [None] * len(lines)
         for end, seed in zip(self.outputs, cotangents, strict=True):
             if end is not None:
                 _add(found, end, seed)
@@ -197,22 +198,23 @@ class Program:
                 g = found[n] = _all_but(g, others[n], kept)
             if n in skips:
                 source, rule = skips[n]
-                _add(found, source, fit(rule(g), self.lines[source].value.shape))
+                _add(found, source, fit(rule(g), lines[source].value.shape))
                 continue
             for i, source in line.live:
-                own = rules.get((n, i))
-                arriving = g if (n, i) not in borrowed else found[borrowed[n, i]]
+                edge = n, i
+                arriving = g if edge not in borrowed else found[borrowed[edge]]
                 if arriving is None:
                     continue
-                c = self.pull(line, i, arriving) if own is None else own(arriving)
-                shape = self.lines[source].value.shape
+                c = rules[edge](arriving) if edge in rules else pull(line, i, arriving)
+                shape = lines[source].value.shape
                 if type(c) is not np.ndarray or c.shape != shape:
                     c = fit(c, shape)
                 if edges is not None:
-                    edges[n, i] = c
-                if source in others and others[source][0] == (n, i):
-                    kept[n, i] = c
-                _add(found, source, c)
+                    edges[edge] = c
+                if source in others and others[source][0] == edge:
+                    kept[edge] = c
+                before = found[source]
+                found[source] = c if before is None else before + c
         for n, each in others.items():
             whole = found[n]
             if whole is not None and self.lines[n].op is None:
@@ -230,7 +232,7 @@ class Program:
         else:
             c = op.puller()(i, g, line.value, line.operands, line.attrs)
         if type(c) is Share:
-            return c.op(*c.operands, items=[c.item], **c.attrs)
+            return c.op.forward(*c.operands, items=[c.item], **c.attrs)
         return c
 
     @property
