@@ -140,10 +140,11 @@ Quantities = Sequence[tuple[str, list[float]]]
 def _listing(
     found: Sequence[float], word: str, values: Sequence[float], quantities: Quantities
 ) -> str:
-    parts = []
+    parts, root = [], word.startswith("sqrt(")
     for r, n in zip(found, values, strict=True):
         size = "large" if abs(r) >= 1 else "small"
-        parts.append(f"{number(max(abs(r), 1 / abs(r)))} times too {size} at N = {number(n)}")
+        at = f"sqrt({number(n * n)})" if root else number(n)
+        parts.append(f"{number(max(abs(r), 1 / abs(r)))} times too {size} at N = {at}")
     same = _equals(word, values, quantities)
     return f"{', '.join(dict.fromkeys(parts))} (N = {word}{same})"
 
