@@ -144,7 +144,19 @@ def test_many_uses_add_up_in_the_precision_of_the_tensor():
         close(tg.grad(g.sum(), x).data, -np.sin(A), 1e-6)
 
 
+def test_the_gradient_of_a_maximum_is_computed_in_the_precision_of_the_tensor():
+    x = leaf(np.array([[1, 3, 3], [0, 5, 5]], np.float32))
+    g = tg.grad(x.max(axis=1).sum(), x, create_graph=True)
+    kinds = {line.value.dtype for line in tg.Graph(g).nodes if line.op}
+    assert np.dtype(np.float64) not in kinds and g.dtype == np.float32
+    close(g.data, [[0, 0.5, 0.5], [0, 0.5, 0.5]])
+
+
 # ---------------------------------------------------------------- rules and their forwards
+def test_the_logarithm_of_the_sum_of_nothing():
+    assert np.array_equal(tg.logsumexp(leaf(np.zeros((2, 0))), axis=1).data, [-np.inf, -np.inf])
+
+
 def test_sigmoid_and_softplus_of_whole_numbers_and_booleans():
     for x in (np.array([0, 1, 200], np.uint8), np.array([-3, 0, 4]), np.array([True, False])):
         close(tg.sigmoid(x), tg.sigmoid(x.astype(float)))
