@@ -9,6 +9,7 @@ import tinygrad_rnn as tg
 from tinygrad_rnn import functional as F
 from tinygrad_rnn import graph
 from tinygrad_rnn.corners import whole_max
+from tinygrad_rnn.tensor import PRIMITIVES
 from tinygrad_rnn.testing.battery import close, leaf, normal
 
 A, B, W = normal((3,), 1), normal((3,), 2), normal((3, 3), 3)
@@ -153,6 +154,14 @@ def test_the_gradient_of_a_maximum_is_computed_in_the_precision_of_the_tensor():
 
 
 # ---------------------------------------------------------------- rules and their forwards
+def test_a_perturbation_is_kept_in_numbers_and_not_in_a_mask():
+    x = np.array([1 + 1e-100j, 0])
+    astype = PRIMITIVES["astype"].forward
+    assert astype(x, dtype=np.dtype("f8")).dtype == np.complex128
+    assert astype(x, dtype=np.dtype("f4")).dtype == np.complex64
+    assert astype(x, dtype=np.dtype(bool)).tolist() == [True, False]
+
+
 def test_the_logarithm_of_the_sum_of_nothing():
     assert np.array_equal(tg.logsumexp(leaf(np.zeros((2, 0))), axis=1).data, [-np.inf, -np.inf])
 

@@ -9,7 +9,7 @@ import pytest
 from bank.entry import COTANGENT, EDGE, EVERYWHERE, GLOBAL, LOCAL, SHAPE, TIME, VALUE
 from bank.score import examine, examine_all, share
 
-KNOWN, HELD_OUT = 0.96, 0.84  # of the mistakes; raise them when more are explained
+KNOWN, HELD_OUT = 0.96, 0.87  # of the mistakes; raise them when more are explained
 SAMPLE = {  # one of each family
     COTANGENT: "LSTM: the last c's cotangent is dropped",
     EDGE: "LSTM cell: the path h' -> c' is missing",

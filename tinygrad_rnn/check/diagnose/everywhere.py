@@ -19,7 +19,10 @@ from .case import Case
 from .compounds import of_compound
 from .hypothesis import Hypothesis, by_changes
 from .mistakes import alternatives, known_functions, parts_of, reordered
-from .program import Changes, Line, Program
+from .program import Changes, Edge, Line, Program, Rule
+
+Kind = tuple[str, str, bool]  # the operation, the wrong rule, and whether there is a constant
+Skip = tuple[int, Rule]  # where the gradient goes, and by which rule
 
 
 def everywhere(case: Case) -> Iterator[Hypothesis]:
@@ -28,7 +31,7 @@ def everywhere(case: Case) -> Iterator[Hypothesis]:
     if program is None:
         return
     yield from _of_blocks(case, program)
-    for name, key, phrase in dict.fromkeys(_functions(program)):
+    for (name, key), (phrase, _) in _by_function(program).items():
         yield by_changes(
             "everywhere",
             f"wherever {name} occurs: {phrase}",
@@ -66,20 +69,21 @@ def _reordered(program: Program, order: tuple[int, ...]) -> Changes | None:
     return total if total.rules else None
 
 
-def _functions(program: Program) -> Iterator[tuple[str, str, str]]:
-    for compound in known_functions(program):
-        for each in of_compound(program, compound):
-            yield compound.name, each.key, each.phrase
-
-
 def _functions_changed(program: Program, name: str, key: str) -> Changes | None:
-    skips = {}
-    for compound in known_functions(program):
-        if compound.name == name:
-            for each in of_compound(program, compound):
-                if each.key == key:
-                    skips[compound.number] = compound.source, each.rule
+    _, skips = _by_function(program).get((name, key), ("", {}))
     return Changes(skips=skips) if skips else None
+
+
+def _by_function(program: Program) -> dict[tuple[str, str], tuple[str, dict[int, Skip]]]:
+    """For every wrong rule of a known function its words, and what it does to which lines."""
+    if program.functions is None:
+        found: dict[tuple[str, str], tuple[str, dict[int, Skip]]] = {}
+        for compound in known_functions(program):
+            for each in of_compound(program, compound):
+                _, skips = found.setdefault((compound.name, each.key), (each.phrase, {}))
+                skips[compound.number] = compound.source, each.rule
+        program.functions = found
+    return program.functions
 
 
 def _kind(line: Line, key: str) -> tuple[str, str, float]:
@@ -89,28 +93,25 @@ def _kind(line: Line, key: str) -> tuple[str, str, float]:
     return name, key, constants[0] if len(constants) == 1 and len(line.operands) == 2 else np.inf
 
 
-def _rules(program: Program) -> dict[tuple[str, str, bool], str]:
+def _rules(program: Program) -> dict[Kind, str]:
     """All the kinds of rules that several lines have."""
-    found: dict[tuple[str, str, bool], str] = {}
-    counts: dict[tuple[str, str, bool], int] = {}
-    for line in program.backwards:
-        for i, _ in line.live:
-            for each in alternatives(program, line, i):
-                name, key, constant = _kind(line, each.key)
-                kind = name, key, bool(np.isfinite(constant))
-                found.setdefault(kind, each.phrase)
-                counts[kind] = counts.get(kind, 0) + 1
-    return {kind: phrase for kind, phrase in found.items() if counts[kind] > 1}
+    return {kind: phrase for kind, (phrase, rules) in _by_kind(program).items() if len(rules) > 1}
 
 
-def _rules_changed(program: Program, kind: tuple[str, str, bool]) -> Changes | None:
-    rules = {}
-    for line in program.backwards:
-        if line.op is None or line.op.name != kind[0]:
-            continue
-        for i, _ in line.live:
-            for each in alternatives(program, line, i):
-                name, key, constant = _kind(line, each.key)
-                if (name, key, bool(np.isfinite(constant))) == kind:
-                    rules[line.number, i] = each.rule
+def _rules_changed(program: Program, kind: Kind) -> Changes | None:
+    _, rules = _by_kind(program).get(kind, ("", {}))
     return Changes(rules) if rules else None
+
+
+def _by_kind(program: Program) -> dict[Kind, tuple[str, dict[Edge, Rule]]]:
+    """For every kind of wrong rule its words, and the edges that it can be made at."""
+    if program.kinds is None:
+        found: dict[Kind, tuple[str, dict[Edge, Rule]]] = {}
+        for line in program.backwards:
+            for i, _ in line.live:
+                for each in alternatives(program, line, i):
+                    name, key, constant = _kind(line, each.key)
+                    kind = name, key, bool(np.isfinite(constant))
+                    found.setdefault(kind, (each.phrase, {}))[1][line.number, i] = each.rule
+        program.kinds = found
+    return program.kinds

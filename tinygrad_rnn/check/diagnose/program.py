@@ -122,6 +122,8 @@ class Program:
         self.backwards = [line for line in self.lines[::-1] if line.live]
         self.texts: dict[int, str] = {}  # formulas, by line
         self.compounds: Any = None  # the known functions in it, see `mistakes.py`
+        self.kinds: Any = None  # the wrong rules that can be made in it, see `everywhere.py`
+        self.functions: Any = None  # and those of the known functions
         self.roles: dict[Place, list[int]] = {}
         for line in self.lines:
             self.roles.setdefault(line.role, []).append(line.number)

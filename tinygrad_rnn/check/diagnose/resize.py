@@ -86,8 +86,11 @@ def short(first: Case, steps: int) -> Case | None:
     n = rounds(first)
     if n <= steps:
         return None
-    shapes = [np.shape(x) for x in first.inputs]
-    for which in _time_axes(shapes, n):
+    tried: list[set[tuple[int, int]]] = [set()]
+    for which in _time_axes(first.inputs, n):
+        if which in tried:
+            continue
+        tried.append(which)
         inputs = [
             _cut(x, {axis for k, axis in which if k == i}, steps)
             for i, x in enumerate(first.inputs)
@@ -98,15 +101,19 @@ def short(first: Case, steps: int) -> Case | None:
     return None
 
 
-def _time_axes(shapes: Sequence[tuple[int, ...]], n: int) -> Iterator[set[tuple[int, int]]]:
+def _time_axes(inputs: Sequence[Any], n: int) -> Iterator[set[tuple[int, int]]]:
     """Sets of (input, axis) that may be the time: first axes of sequences, all of that size, ...
 
     The width may be the same number, and a forward may run, by broadcasting, with that cut, too.
+    What comes as whole numbers is a sequence: tokens, labels, masks.
     """
+    shapes = [np.shape(x) for x in inputs]
     found = [(i, axis) for i, shape in enumerate(shapes) for axis, m in enumerate(shape) if m == n]
     yield {(i, axis) for i, axis in found if axis == 0 and len(shapes[i]) > 2}
     if all(sum(k == i for k, _ in found) <= 1 for i, _ in found):
         yield set(found)
+    for axis in (0, 1):
+        yield {(i, k) for i, k in found if k == axis and not _is_real(inputs[i])}
     for axis in (0, 1):
         yield {(i, k) for i, k in found if k == axis and len(shapes[i]) > 2}
         yield {(i, k) for i, k in found if k == axis}
