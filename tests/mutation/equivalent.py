@@ -35,6 +35,9 @@ EQUIVALENT: dict[str, dict[str, list[str]]] = {
             'matmul: if np.ndim(x) > 2 and np.ndim(y) == 2: -> if np.ndim(x) > 3 and np.ndim(y) == 2:',
             'matmul: if np.ndim(x) > 2 and np.ndim(y) == 2: -> if np.ndim(x) > 1 and np.ndim(y) == 2:',
         ],
+        "which of the two is named first changes nothing": [
+            'astype: return x.astype(np.result_type(dtype, np.complex64) if kept else dtype) -> return x.astype(np.result_type(np.complex64, dtype) if kept else dtype)',
+        ],
         "where it counts, the product is divided by the same number again": [
             '_prod_gradient: others = np.where(zero, 1, x) -> others = np.where(zero, 2, x)',
         ],
