@@ -165,8 +165,8 @@ def test_own_text(story, tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("kind", [Characters, Words])
-def test_it_learns_to_beat_the_ngrams(kind):
-    task = kind()
+def test_it_learns_to_beat_the_ngrams():
+    """Words; characters do so in the demo."""
+    task = Words()
     score, _ = learned(task, 0.97 * task.baseline()[1])
     assert task.beats_baseline(score)
