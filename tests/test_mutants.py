@@ -162,6 +162,15 @@ def test_a_perturbation_is_kept_in_numbers_and_not_in_a_mask():
     assert astype(x, dtype=np.dtype(bool)).dtype == bool
 
 
+def test_the_axes_that_a_gradient_is_turned_back_by_are_plain_numbers():
+    x = leaf(normal((2, 3, 4)))
+    g = tg.grad((tg.transpose(x, (2, 0, -2)) ** 2).sum(), x, create_graph=True)
+    turned = [line for line in tg.Graph(g).nodes if line.op == "transpose"]
+    assert [list(line.attrs["axes"]) for line in turned] == [[2, 0, -2], [1, 2, 0]]
+    assert {type(k) for line in turned for k in line.attrs["axes"]} == {int}
+    close(g.data, 2 * x.data)
+
+
 def test_the_gradient_of_another_dtype_is_in_the_tensors_own():
     x = np.ones(2, np.float32)
     g = PRIMITIVES["astype"].pull(0, leaf(np.ones(2)), leaf(np.ones(2)), (leaf(x),), {"dtype": 0})

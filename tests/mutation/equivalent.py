@@ -35,6 +35,14 @@ EQUIVALENT: dict[str, dict[str, list[str]]] = {
             'matmul: if np.ndim(x) > 2 and np.ndim(y) == 2: -> if np.ndim(x) > 3 and np.ndim(y) == 2:',
             'matmul: if np.ndim(x) > 2 and np.ndim(y) == 2: -> if np.ndim(x) > 1 and np.ndim(y) == 2:',
         ],
+        "it has as many axes as the result": [
+            'transpose.gradients: g.T if axes is None else g.transpose([int(k) for k in np.argsort([k % x.ndim for k in axes])]) -> g.T if axes is None else g.transpose([int(k) for k in np.argsort([k % out.ndim for k in axes])])',
+        ],
+        "np.add.at adds at any index; the other way is quicker where no entry is taken twice": [
+            'scatter: if _BASIC.issuperset(map(type, index if type(index) is tuple else (index,))): -> if False:',
+            'scatter: if _BASIC.issuperset(map(type, index if type(index) is tuple else (index,))): -> if _BASIC.issuperset(map(type, (index,))):',
+            'scatter: if _BASIC.issuperset(map(type, index if type(index) is tuple else (index,))): -> if _BASIC.issuperset(map(type, index if index is tuple else (index,))):',
+        ],
         "which of the two is named first changes nothing": [
             'astype: return x.astype(np.result_type(dtype, np.complex64) if kept else dtype) -> return x.astype(np.result_type(np.complex64, dtype) if kept else dtype)',
         ],
