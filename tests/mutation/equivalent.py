@@ -39,6 +39,8 @@ EQUIVALENT: dict[str, dict[str, list[str]]] = {
             'transpose.gradients: g.T if axes is None else g.transpose([int(k) for k in np.argsort([k % x.ndim for k in axes])]) -> g.T if axes is None else g.transpose([int(k) for k in np.argsort([k % out.ndim for k in axes])])',
         ],
         "np.add.at adds at any index; the other way is quicker where no entry is taken twice": [
+            '_BASIC: _BASIC = frozenset([int, slice, type(None), type(Ellipsis)]) -> _BASIC = frozenset([int, slice, None, type(Ellipsis)])',
+            '_BASIC: _BASIC = frozenset([int, slice, type(None), type(Ellipsis)]) -> _BASIC = frozenset([int, slice, type(None), Ellipsis])',
             'scatter: if _BASIC.issuperset(map(type, index if type(index) is tuple else (index,))): -> if False:',
             'scatter: if _BASIC.issuperset(map(type, index if type(index) is tuple else (index,))): -> if _BASIC.issuperset(map(type, (index,))):',
             'scatter: if _BASIC.issuperset(map(type, index if type(index) is tuple else (index,))): -> if _BASIC.issuperset(map(type, index if index is tuple else (index,))):',
