@@ -35,6 +35,10 @@ EQUIVALENT: dict[str, dict[str, list[str]]] = {
             'matmul: if np.ndim(x) > 2 and np.ndim(y) == 2: -> if np.ndim(x) > 3 and np.ndim(y) == 2:',
             'matmul: if np.ndim(x) > 2 and np.ndim(y) == 2: -> if np.ndim(x) > 1 and np.ndim(y) == 2:',
         ],
+        "the first of these names is the module's own, the last one the name of an index": [
+            'for _name, _op in [*vars: for _name, _op in [*vars(corners).items(), *globals().items()]: -> for _name, _op in list([*vars(corners).items(), *globals().items()])[1:]:',
+            'for _name, _op in [*vars: for _name, _op in [*vars(corners).items(), *globals().items()]: -> for _name, _op in list([*vars(corners).items(), *globals().items()])[:-1]:',
+        ],
         "it has as many axes as the result": [
             'transpose.gradients: g.T if axes is None else g.transpose([int(k) for k in np.argsort([k % x.ndim for k in axes])]) -> g.T if axes is None else g.transpose([int(k) for k in np.argsort([k % out.ndim for k in axes])])',
         ],

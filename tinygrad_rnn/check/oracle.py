@@ -27,6 +27,7 @@ from ..arraylike import Array
 from .jumps import hold_jumps
 from .setting import EPS, Setting
 from .subject import Run
+from .watched import not_analytic
 
 Steps = Mapping[int, Array]
 
@@ -86,16 +87,18 @@ def complex_step(setting: Setting, steps: Steps) -> Slope:
     Raises:
         numpy.exceptions.ComplexWarning: if f drops an imaginary part.
     """
-    z, h = _complex_values(setting, steps)
-    return Slope(z.imag / h, 0.0)
+    return Slope(_complex_values(setting, steps).imag / _step(setting), 0.0)
 
 
-def _complex_values(setting: Setting, steps: Steps) -> tuple[Array, float]:
-    """f(x + ih u), and h."""
-    h = 1e-20 if setting.single else 1e-100  # float32 knows nothing below 1e-38
+def _step(setting: Setting) -> float:
+    return 1e-20 if setting.single else 1e-100  # float32 knows nothing below 1e-38
+
+
+def _complex_values(setting: Setting, steps: Steps) -> Array:
+    """f(x + ih u)."""
     with warnings.catch_warnings(), np.errstate(all="ignore"):
         warnings.simplefilter("error", np.exceptions.ComplexWarning)
-        return setting.at(setting.moved(steps, 1j * h)).astype(complex), h
+        return setting.at(setting.moved(steps, 1j * _step(setting))).astype(complex)
 
 
 def richardson(setting: Setting, steps: Steps) -> Slope:
@@ -177,7 +180,7 @@ def beside(trial: Trial, offset: Steps, steps: Steps) -> Array:
     with warnings.catch_warnings(), np.errstate(all="ignore"):
         warnings.simplefilter("ignore", np.exceptions.ComplexWarning)
         if trial.oracle.slope is complex_step:
-            h = 1e-20 if setting.single else 1e-100
+            h = _step(setting)
             return np.asarray(at(1j * h).imag / h)
         h = reach / 4  # within the side: the kink at x is not reached
         return np.asarray((at(h) - at(-h)) / (2 * h))
@@ -202,11 +205,14 @@ def choose(setting: Setting, rng: np.random.Generator) -> Oracle:
     steps = {
         i: rng.standard_normal(setting.inputs[i].shape) * setting.scale(i) for i in setting.checked
     }
-    why = unsafe(setting, steps) and unsafe(setting, _own(steps, setting))
+    names, z = not_analytic(setting, setting.moved(steps, 1j * _step(setting)))
+    why = unsafe(setting, steps, z=z) and unsafe(setting, _own(steps, setting))
+    if names:
+        why = f"it calls {' and '.join(names)}, which no complex step goes through"
     if why and hold_jumps(setting):
         steps = {i: u * setting.free(i) for i, u in steps.items()}
-        why = unsafe(setting, steps)
-    if why:
+        why = why if names else unsafe(setting, steps)
+    if why and not names and not _disproved(setting, steps):
         was = [
             size(there)
             for there in setting.shrunk(grown=True)
@@ -219,6 +225,19 @@ def choose(setting: Setting, rng: np.random.Generator) -> Oracle:
     total = float(np.sum(np.abs(found.values))) or 1.0
     digits = abs(math.log10(min(1.0, max(float(np.sum(found.error)) / total, EPS))))
     return RICHARDSON._replace(sees=f"sees {digits:.0f} digits; no complex step, because {why}")
+
+
+def _disproved(setting: Setting, steps: Steps) -> bool:
+    """Whether the complex step is not what differences see, and clearly see, at this very point.
+
+    Then it is not believed, however right it looks at others: there larger terms may hide it.
+    """
+    try:
+        slope, found = complex_step(setting, steps).values, richardson(setting, steps)
+    except Exception:  # whatever f says to complex numbers, or around these inputs
+        return True
+    room = 10 * found.error + 1e-6 * np.max(np.abs(found.values), initial=0.0)
+    return bool(np.any(np.abs(slope - found.values) > room))
 
 
 def _own(steps: Steps, setting: Setting) -> Steps:
@@ -239,22 +258,22 @@ def size(setting: Setting) -> float:
     return float(np.max(np.abs(setting.y), initial=0.0))
 
 
-def unsafe(setting: Setting, steps: Steps, was: float = 0.0) -> str:
+def unsafe(setting: Setting, steps: Steps, was: float = 0.0, z: Array | None = None) -> str:
     """Why the complex step of f cannot be trusted, in words; empty if it can.
 
     f at x + ih u must keep its real part, and its imaginary part must lie (roughly) between the
     one-sided differences: `np.abs` loses it, `np.sign` and `np.conj` give a wrong one, in silence.
     `was` is the size of y where that was so: what cannot be seen here, for rounding, is then
-    believed.
+    believed. `z` is f there, where that is known.
     """
     try:
-        z, tiny = _complex_values(setting, steps)
+        z = _complex_values(setting, steps) if z is None else z
     except np.exceptions.ComplexWarning:
         return "it drops imaginary parts (writing into np.zeros or float() does that)"
     except Exception as error:  # whatever f says to complex numbers: it is not at fault
         return f"it cannot take complex numbers ({type(error).__name__}: {error!s:.60})"
     room = (1e-3 if setting.single else 1e-8) * size(setting) + 1e-13 * was + 1e-150
-    slope = z.imag / tiny
+    slope = z.imag / _step(setting)
     if not np.all(np.abs(z.real - setting.y) <= room):
         return "its real part changes at complex numbers"
     if not np.all(np.isfinite(slope)):
