@@ -236,6 +236,16 @@ def test_shared_memory_hides_no_wrong_number():
     assert "the factor x1 is missing in x1 * x2" in report.diagnosis.sentence
 
 
+def test_one_buffer_for_all_calls_is_shared_memory():
+    buffer = np.empty(3)
+
+    def backward(g, x):
+        return np.multiply(2 * x, g, out=buffer)
+
+    report = gradcheck((np.square, backward), *normal(3, seed=0))
+    assert report.stage == "contract" and "the one of the call before" in str(report)
+
+
 def test_sharing_may_be_allowed_and_interleaved_views_do_not_share():
     add = (lambda x, y: x + y, lambda g, x, y: (g, g))
     assert not gradcheck(add, *normal(3, 3, seed=0))

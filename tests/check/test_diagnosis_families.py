@@ -603,7 +603,7 @@ def test_scaled_to_a_norm_of_its_own():
         return g / (1 + np.linalg.norm(x))
 
     found = say((np.square, backward), (3, 4))
-    expect(found, "global", "a factor that is another one in every case", "as to a norm")
+    expect(found, "global", "a factor that is another one in every case", word="likely")
 
 
 @pytest.mark.parametrize("by", [1, -1])
@@ -666,3 +666,66 @@ def test_an_encoders_state_is_not_a_step_ahead():
     pair = (lambda *inputs: np.stack(run(*inputs)[1]), backward)
     found = say(pair, (4, 3), (3, 3), (3, 3), (3, 3))
     assert "-> h" in found.sentence and "t+" not in found.sentence, found
+
+
+# ---------------------------------------------------------------- factors of single numbers
+X = np.random.default_rng(0).normal(size=(3, 4))
+
+
+@pytest.mark.parametrize(
+    ("forward", "backward", "a", "words"),
+    [
+        (lambda x, a: (1 - a) * x, lambda g, x, a: ((1 + a) * g, -(g * x).sum()), 0.9,
+         "dx is (1 + a) / (1 - a) times the true one"),
+        (lambda x, a: a * x, lambda g, x, a: ((1 - a) * g, (g * x).sum()), 0.3,
+         "dx is (1 - a) / a times the true one"),
+        (lambda x, a: a * np.sin(x), lambda g, x, a: (a**3 * g * np.cos(x), (g * np.sin(x)).sum()),
+         2.0, "dx is a ** 2 times the true one"),
+    ],
+)  # fmt: skip
+def test_a_factor_made_of_a_single_number(forward, backward, a, words):
+    found = tg.gradcheck((forward, backward), X, a, names=["x", "a"]).diagnosis
+    assert found is not None
+    expect(found, "global", words)
+
+
+def test_the_sum_of_a_mask_of_floats():
+    pair = (
+        lambda y, m: (y * y * m).sum() / m.sum(),
+        lambda g, y, m: (2 * g * y * m, None),
+    )
+    found = tg.gradcheck(pair, X, 1.0 * (X > 0), wrt=0, names=["y", "m"]).diagnosis
+    assert found is not None and "(N = m.sum())" in found.sentence, found
+
+
+def test_g_is_ignored_for_one_input():
+    pair = (
+        lambda y, t: ((y - t) ** 2).sum(),
+        lambda g, y, t: (2 * (y - t), -2 * g * (y - t)),
+    )
+    found = tg.gradcheck(pair, X, 2 * X[::-1], names=["y", "t"]).diagnosis
+    assert found is not None and "the incoming gradient is ignored" in found.sentence, found
+
+
+def test_a_first_state_of_zeros_hides_the_share_of_its_step():
+    def backward(g, x, U):
+        states, dx, dU, dh = states_of(x, U), np.zeros_like(x), np.zeros_like(U), 0 * g[0]
+        for t in reversed(range(len(x))):
+            dx[t] = dz = (dh + g[t]) * (1 - states[t + 1] ** 2)
+            dU, dh = np.outer(dz, states[t]), U.T @ dz
+        return dx, dU
+
+    pair = (lambda x, U: np.stack(states_of(x, U)[1:]), backward)
+    expect(say(pair, (5, 3), (3, 3)), "global", "or that of the first step alone", "= for +=")
+
+
+# ---------------------------------------------------------------- forwards that are not analytic
+def test_magnitudes_beside_masks_are_diagnosed():
+    """A boolean line has no sign; the search ended in an error there."""
+    pair = (
+        lambda y, t, m: (np.abs(y - t) * m).sum() / m.sum(),
+        lambda g, y, t, m: (g * np.sign(y - t) * m, -g * np.sign(y - t) * m / m.sum(), None),
+    )
+    found = tg.gradcheck(pair, X, 2 * X, X > 0, names=["y", "t", "m"]).diagnosis
+    assert found is not None
+    expect(found, "global", "(N = m.sum())")

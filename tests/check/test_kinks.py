@@ -213,3 +213,11 @@ def test_a_wrong_rule_of_an_operation_with_a_kink_is_wrong():
     leaky = tg.primitive(lambda x: np.where(x > 0, x, 0.1 * x), name="leaky")
     leaky.gradients(lambda g, out, x: g * ((x > 0) + 0.1 * (x < 0)))  # 0 at 0: not in [0.1, 1]
     assert all(gradcheck(lambda x: 2.0 * leaky(x), X, seed=seed).stage for seed in SEEDS)
+
+
+def test_the_magnitude_as_a_primitive_of_the_users_own_may_take_one_side():
+    """|x| - |-x|: no complex step goes through it, and each rule may answer with its own side."""
+    one_side = tg.primitive(np.abs, name="one_side")
+    one_side.gradients(lambda g, out, x: g * tg.where(x >= 0, 1.0, -1.0))
+    report = gradcheck(lambda x: one_side(x) - one_side(-x), [0.0, 1.0, -2.0])
+    assert report and "By the chain rule" in report["x"].notes[0], report

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from ..arraylike import Array
+from ..arraylike import Array, raw
 from ..tensor import Tensor
 from .oracle import Oracle, Trial
 from .report import Report, Result
@@ -53,8 +53,7 @@ def contract(
         return None, shared
     trial = Trial(setting, oracle, run, v, gradients)
     _connected(trial, per_input, report)
-    _same_twice(trial, report)
-    return trial, shared
+    return trial, shared + _same_twice(trial, per_input, report)
 
 
 def unshared(shared: Sequence[Shared], report: Report) -> None:
@@ -175,15 +174,26 @@ def _connected(trial: Trial, grads: Sequence[Any], report: Report) -> None:
             r.notes.append("the result does not depend on it")
 
 
-def _same_twice(trial: Trial, report: Report) -> None:
-    again = trial.pull(trial.v)
+def _same_twice(trial: Trial, grads: Sequence[Any], report: Report) -> list[Shared]:
+    """The second call gives the same numbers; and in arrays of its own."""
+    setting, kept = trial.setting, []
+    again = arranged(setting.inputs, trial.run.walk(setting.cotangents(trial.v))) or []
     for r in report.results:
-        if r.index not in again or not _equal(trial.gradients[r.index], again[r.index]):
+        g = again[r.index] if again else None
+        g = (
+            np.zeros(r.shape)
+            if g is None and not setting.subject.own_arrays
+            else np.asarray(raw(g))
+        )
+        if g.shape != r.shape or not _equal(trial.gradients[r.index], g):
             r.fail(
                 "contract",
                 "its gradient is another one when the backward is called a second time: something"
                 " is kept, or changed in place, between the calls",
             )
+        elif setting.subject.own_arrays and _shares(grads[r.index], g):
+            kept.append((r, "the one of the call before"))
+    return kept
 
 
 def linearity(trial: Trial, report: Report) -> None:

@@ -34,6 +34,10 @@ MANY = 2000  # above so many entries of an input the report shows the worst one,
 TRIED = 10  # outputs that are tried for the smallest failing case
 DIRECTIONS, CHANCE = 10, 1e-7  # at most so many, until a wrong gradient passes with this chance
 
+BESIDE = (
+    "right here, on a kink, and wrong just beside it: there the backward gives none of the"
+    " derivatives that f has"
+)
 ORACLE = "the complex step is wrong here, f is not complex-safe: Richardson differences decided"
 UNSEEN = (
     "cannot tell: the differences that stand in for the complex step see too few digits here."
@@ -188,7 +192,8 @@ def _condemn(trial: Trial, r: Result, j: int, search: Search, exactly: Array | N
     r.true = true.reshape(r.shape)
     r.worst = tuple(int(n) for n in np.unravel_index(j, r.shape))
     outside = search.kinks.outside(j) if r.digits < 4 else ""
-    r.fail("direction", outside or grade(r.digits))
+    on_kink = r.digits >= 12 and bool(search.kinks.beside.jumping[j])
+    r.fail("direction", outside or (BESIDE if on_kink else grade(r.digits)))
     r.smallest = _smallest_case(trial, r, j)
 
 

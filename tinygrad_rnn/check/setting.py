@@ -74,7 +74,7 @@ class Setting:
         grads = arranged(self.inputs, run.walk(self.cotangents(v))) or []
         found = {}
         for i in self.checked[: len(grads)]:
-            g = np.zeros_like(self.inputs[i]) if grads[i] is None else np.asarray(raw(grads[i]))
+            g = np.zeros_like(self.inputs[i]) if grads[i] is None else np.array(raw(grads[i]))
             if g.shape == self.inputs[i].shape:
                 found[i] = g
         return found

@@ -79,6 +79,21 @@ def _note(name: str) -> None:
         noted.add(name)
 
 
+def noted(f: Callable[[], Any]) -> tuple[list[str], Any]:
+    """What f does to watched arrays that is not analytic, by name; and its result, or None."""
+    found: set[str] = set()
+    token, result = _noted.set(found), None
+    try:
+        with np.errstate(all="ignore"), warnings.catch_warnings():
+            warnings.simplefilter("error", np.exceptions.ComplexWarning)
+            result = f()
+    except Exception:  # whatever f says to them
+        pass
+    finally:
+        _noted.reset(token)
+    return sorted(found), result
+
+
 def not_analytic(setting: Setting, inputs: list[Any]) -> tuple[list[str], Array | None]:
     """What f does to these complex inputs that is not analytic, by name; and f of them, if known.
 
@@ -86,24 +101,13 @@ def not_analytic(setting: Setting, inputs: list[Any]) -> tuple[list[str], Array 
     one by one. Nothing is noted of an f that takes no such arrays.
     """
     subject = setting.subject
-    y: Array | None = None
     if isinstance(subject, GradientOf):
         inputs = inputs[: len(inputs) - len(subject.outputs)]
         subject = subject.inner
-    noted: set[str] = set()
-    token = _noted.set(noted)
-    try:
-        with np.errstate(all="ignore"), warnings.catch_warnings():
-            warnings.simplefilter("error", np.exceptions.ComplexWarning)
-            if isinstance(subject, TensorFunction):
-                _run_primitives(subject, inputs)
-            else:
-                y = setting.at([watched(x) for x in inputs]).astype(complex)
-    except Exception:  # whatever f says to them
-        pass
-    finally:
-        _noted.reset(token)
-    return sorted(noted), y
+    if isinstance(subject, TensorFunction):
+        f = subject
+        return noted(lambda: _run_primitives(f, inputs))[0], None
+    return noted(lambda: setting.at([watched(x) for x in inputs]).astype(complex))
 
 
 def _run_primitives(f: TensorFunction, inputs: list[Any]) -> None:

@@ -38,6 +38,7 @@ PATIENCE = 14_000  # lines that are walked over, in all cases together: about 0.
 FIELD = 35  # walks that a look at every edge of a program takes as long as
 LARGE = 2000  # entries of a value that take as long as a line does
 TRIED = 12  # first mistakes of a pair
+PAIRS = 12  # pairs that may hold at once, and be told
 STEPS = (("but start", 0), ("from start", 0), ("from end", 0), ("but end", 0))
 
 
@@ -234,7 +235,7 @@ class Engine:
             return None
         try:
             sentence = mistake.say(program) + when(mistake.steps)
-        except StopIteration:  # it is made at other steps than the one that would be spoken of
+        except (StopIteration, IndexError):  # it is made at other steps than would be spoken of
             return None
         made = by_changes(mistake.family, sentence, mistake.changes, self.first)
         partly = mistake.is_partly_made(program)
@@ -264,10 +265,10 @@ class Engine:
                 break
             self._pay([case], FIELD)
             for other in dict.fromkeys(field.mistakes(changes)):
-                if other.what != 1:
-                    held = holds(self._pair(one, other), self.cases, among)
-                    found += [] if held is None else [held]
-        return found
+                pair = self._pair(one, other) if other.what != 1 else None
+                held = None if pair is None else holds(pair, self.cases, among)
+                found += [] if held is None else [held]
+        return found if len(found) <= PAIRS else []  # so many say nothing
 
     def _likeliest(self, case: Case) -> list[Mistake]:
         """The paths whose absence, sign or repetition explains most of the difference."""
@@ -285,14 +286,17 @@ class Engine:
                         shares.append((share_explained(made, case), len(shares), mistake))
         return [mistake for _, _, mistake in sorted(shares, reverse=True)[:TRIED]]
 
-    def _pair(self, one: Mistake, other: Mistake) -> Hypothesis:
+    def _pair(self, one: Mistake, other: Mistake) -> Hypothesis | None:
         def made(program: Program) -> Changes | None:
             a, b = one.changes(program), other.changes(program)
             return None if a is None or b is None else a.and_also(b)
 
         program = self.first.program
         assert program is not None
-        sentence = f"two mistakes: {one.say(program)}; and {other.say(program)}"
+        try:
+            sentence = f"two mistakes: {one.say(program)}; and {other.say(program)}"
+        except (StopIteration, IndexError):
+            return None
         pair = by_changes("pairs", sentence, made, self.first)
         keys = frozenset(self._key(each) for each in (one, other))
         return replace(pair, key=keys)

@@ -154,6 +154,8 @@ def redrawn(x: Any, shape: tuple[int, ...], rng: np.random.Generator) -> Any:
         return x
     if x.dtype.kind in "biu":
         return rng.choice(x.ravel(), size=shape).astype(x.dtype)
+    if not x.ndim and x:  # a rate, a temperature: nearer to 0, so that it stays what it is
+        return np.asarray(x * rng.uniform(0.5, 0.95))
     for fits, draw in _CHARACTERS:
         if fits(x):
             return draw(x, shape, rng)

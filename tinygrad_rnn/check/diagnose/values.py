@@ -189,7 +189,8 @@ class Values:
         key = (name, opening.shape)
         if key not in self._stacks:
             lines = self.program.lines
-            rows = [np.ravel(opening.through(np.asarray(lines[n].value))) for n in numbers]
+            values = [np.asarray(lines[n].value, dtype=float) for n in numbers]
+            rows = [np.ravel(opening.through(value)) for value in values]
             size = int(np.prod(opening.shape))
             self._stacks[key] = np.array(rows, dtype=float).reshape(len(numbers), size)
         return numbers, self._stacks[key]

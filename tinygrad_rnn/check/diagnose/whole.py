@@ -29,12 +29,30 @@ def whole(cases: Sequence[Case], among: Sequence[int]) -> Iterator[Hypothesis]:
     first = cases[0]
     names = listed([f"d{first.names[i]}" for i in among])
     be = "is" if len(among) == 1 else "are"
-    yield _of_each(f"{names} {be} zero everywhere: no gradient arrives", _zero, among)
+    or_first = ""
+    if all(_starts_from_zero(first, i) for i in among):
+        or_first = ", or that of the first step alone, whose state is 0 (= for += in the loop)"
+    yield _of_each(f"{names} {be} zero everywhere: no gradient arrives{or_first}", _zero, among)
     yield _of_each(f"the sign of {names} is wrong: minus the true one", _minus, among)
     yield from _factors(cases, among, names, be)
     if len(among) == 1:
         yield from _orders(first, among[0])
     yield from _others(first, among)
+
+
+def _starts_from_zero(case: Case, i: int) -> bool:
+    """Whether the first step of a loop sends zeros to an input, and others do not."""
+    program = case.program
+    if program is None or program.inputs[i] is None:
+        return False
+    sent: dict[bool, list[bool]] = {True: [], False: []}
+    for (n, k), c in case.edges[1].items():
+        line = program.lines[n]
+        if line.args[k] == program.inputs[i]:
+            if line.t is None:
+                return False
+            sent[line.t == 0].append(bool(np.any(c)))
+    return bool(sent[True]) and not any(sent[True]) and any(sent[False])
 
 
 def _of_each(sentence: str, made: Callable[[Array], Array], among: Sequence[int]) -> Hypothesis:
@@ -78,6 +96,9 @@ def _factors(
         r = found[list(cases).index(case)] if case in cases else found[0]
         return case.true | {i: r * case.true[i] for i in among}
 
+    scalars = list(_of_scalars(cases, among, found)) if np.ptp(found) > 1e-9 * abs(found[0]) else []
+    for said in scalars:
+        yield Hypothesis("global", f"{names} {be} {said}", supposed, walks=0)
     if np.ptp(found) > 1e-9 * abs(found[0]) or _sizes_vary_not(cases):
         yield from (
             Hypothesis("global", f"{names} {be} {said}", supposed, walks=0)
@@ -86,13 +107,45 @@ def _factors(
     if np.ptp(found) <= 1e-9 * abs(found[0]):
         sentence = f"{names} {be} {_times(found[0])}: a constant factor"
         yield Hypothesis("global", sentence, supposed, walks=0)
-    else:
-        factors = ", ".join(number(float(f"{r:.3g}")) for r in found)
+    elif not scalars:
         sentence = (
             f"{names} {be} the true one{'s' * (be == 'are')} times a factor that is another one in"
-            f" every case ({factors}), and no size of the inputs: scaled, as to a norm"
+            f" every case ({', '.join(f'{r:.6g}' for r in found)}): scaled, as to a norm, or by"
+            " what is no size of the inputs"
         )
-        yield Hypothesis("global", sentence, supposed, rank=1, walks=0)
+        yield Hypothesis("global", sentence, supposed, rank=1, walks=0, partly=True)
+
+
+_OF_A: tuple[tuple[str, Callable[[float], float]], ...] = (
+    ("{a}", lambda a: a), ("1 / {a}", lambda a: 1 / a), ("{a} ** 2", lambda a: a * a),
+    ("1 / {a} ** 2", lambda a: 1 / (a * a)), ("sqrt({a})", lambda a: abs(a) ** 0.5),
+    ("1 - {a}", lambda a: 1 - a), ("1 / (1 - {a})", lambda a: 1 / (1 - a)),
+    ("1 + {a}", lambda a: 1 + a), ("1 / (1 + {a})", lambda a: 1 / (1 + a)),
+    ("(1 - {a}) / {a}", lambda a: (1 - a) / a), ("{a} / (1 - {a})", lambda a: a / (1 - a)),
+    ("(1 + {a}) / (1 - {a})", lambda a: (1 + a) / (1 - a)),
+)  # fmt: skip
+
+
+def _of_scalars(
+    cases: Sequence[Case], among: Sequence[int], found: Sequence[float]
+) -> Iterator[str]:
+    """What simple function of an input that is a single number the factor is; or 1 / g."""
+    first = cases[0]
+    with np.errstate(all="ignore"):
+        for i, x in enumerate(first.inputs):
+            if isinstance(x, np.ndarray) and x.size == 1 and x.dtype.kind == "f":
+                values = [np.float64(case.inputs[i].item()) for case in cases]
+                for text, f in _OF_A:
+                    if _equal(found, [float(f(a)) for a in values]):
+                        factors = ", ".join(f"{r:.6g}" for r in found)
+                        yield f"{text.format(a=first.names[i])} times the true one ({factors})"
+        some = len(among) < len(first.setting.checked)  # of all, `arriving.py` says it
+        if (
+            some
+            and all(case.v.size == 1 for case in cases)
+            and _equal(found, [float(1 / case.v[0]) for case in cases])
+        ):
+            yield "as if g were 1: the incoming gradient is ignored"
 
 
 def _sizes_vary_not(cases: Sequence[Case]) -> bool:
@@ -212,10 +265,14 @@ def _counts(cases: Sequence[Case]) -> list[tuple[str, list[float]]]:
     """Sums of whole-number inputs: how many positions a mask lets count."""
     found = []
     for i, x in enumerate(cases[0].inputs):
-        if isinstance(x, np.ndarray) and x.dtype.kind in "biu" and x.ndim:
+        if isinstance(x, np.ndarray) and x.ndim and (x.dtype.kind in "biu" or _is_mask(x)):
             values = [float(np.sum(case.inputs[i])) for case in cases]
             found.append((f"{cases[0].names[i]}.sum()", values))
     return found
+
+
+def _is_mask(x: Array) -> bool:
+    return bool(np.isin(x, (0, 1)).all())
 
 
 # ---------------------------------------------------------------- orders and exchanges
