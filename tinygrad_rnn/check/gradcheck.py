@@ -51,7 +51,8 @@ def gradcheck(
 
     The truth is the complex step along a random direction in each input (see `oracle.py`): exact to
     rounding, one evaluation of f a direction. Differences of f replace it where f cannot take
-    complex numbers; the report says so. On a kink every subgradient is right.
+    complex numbers, or does what loses their imaginary part (np.abs, a norm, np.var); the report
+    says so. On a kink every subgradient is right.
 
     Args:
         f: a function of Tensors that returns a Tensor or a tuple of them: the engine's gradient is
