@@ -241,7 +241,8 @@ def length():
     """Time and memory per step as T grows, LSTM, B = 8, H = 64, float32, collector on
 
     The lengths take turns, with as many steps in each turn, so that a slow minute of the machine is
-    slow for all of them: the spread is that of the times relative to T = 1,000 of the same round,
+    slow for all of them, and in each round they come once more in the other order, so that one that
+    grows slower is, too: the spread is that of the times relative to T = 1,000 of the same round,
     the median over rounds; the quickest turns are printed. Each turn begins with a call that is not
     timed: a net is trained at one length, and the memory of the call before is there to be used
     again. A longer sequence has left the processor's cache, for a gradient by hand too, so the time
@@ -268,10 +269,13 @@ def length():
     contenders = [(f, T) for T in lengths for f in (ours, by_hand)]
     turns: dict = {contender: [] for contender in contenders}
     for _ in range(TURNS):
-        for f, T in contenders:
+        spent = dict.fromkeys(contenders, 0.0)
+        for f, T in (*contenders, *reversed(contenders)):
             f(T)
-            runs = range(max(lengths) // T)
-            turns[f, T].append(sum(seconds_of(partial(f, T)) for _ in runs) / max(lengths))
+            runs = range(max(lengths) // T // 2 or 1)
+            spent[f, T] += sum(seconds_of(partial(f, T)) for _ in runs) / (T * len(runs)) / 2
+        for contender, seconds in spent.items():
+            turns[contender].append(seconds)
     times = {T: min(turns[ours, T]) for T in lengths}
     pairs = {T: zip(turns[ours, T], turns[by_hand, T]) for T in lengths}
     ratios = {T: float(np.median([a / b for a, b in pairs[T]])) for T in lengths}
