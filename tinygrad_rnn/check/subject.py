@@ -16,8 +16,9 @@ import numpy as np
 
 from ..arraylike import Array, raw
 from ..derivatives import grad
+from ..graph import ancestors
 from ..modes import enable_grad, no_grad
-from ..tensor import Tensor
+from ..tensor import PRIMITIVES, Primitive, Tensor
 
 Walk = Callable[[list[Array]], Any]
 
@@ -28,6 +29,14 @@ class Run(NamedTuple):
     outputs: list[Array]
     held: list[Any]
     walk: Walk  # one g for each output -> what the backward gives, one entry for each input
+
+
+class Call(NamedTuple):
+    """One call of a primitive."""
+
+    op: Primitive
+    operands: list[Any]
+    attrs: dict[str, Any]
 
 
 class Subject(ABC):
@@ -70,10 +79,13 @@ class TensorFunction(Subject):
         self.f = f
         self.name = title(f)
         self._records = False  # whether f calls tg.grad itself, so that its values need a graph
+        self.own: list[Call] | None = None  # of primitives that are not the package's, at first
 
     def values(self, inputs: Sequence[Any]) -> list[Array]:
-        if self._records:
-            return [y.data for y in self.graph(inputs)[1]]
+        if self._records or self.own is None:
+            _, ys = self.graph(inputs)
+            self.own = _own_calls(ys) if self.own is None else self.own
+            return [y.data for y in ys]
         try:
             with no_grad():
                 return [y.data for y in self._apply([_tensor(x, False) for x in inputs])]
@@ -102,6 +114,15 @@ class TensorFunction(Subject):
                     " tuple of Tensors. For plain NumPy functions pass a pair (forward, backward)"
                 )
         return ys
+
+
+def _own_calls(ys: Sequence[Tensor]) -> list[Call]:
+    """What the user's primitives were called with."""
+    nodes = [out.node for out in ancestors(ys) if out.node is not None]
+    return [
+        Call(node.op, [raw(x) for x in node.inputs], node.attrs)
+        for node in nodes if PRIMITIVES.get(node.op.name) is not node.op
+    ]  # fmt: skip
 
 
 def _tensor(x: Any, requires_grad: bool) -> Any:

@@ -13,15 +13,14 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable
 from contextvars import ContextVar
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from ..arraylike import Array
-from ..graph import ancestors
-from ..tensor import PRIMITIVES
 from .setting import Setting
-from .subject import GradientOf, TensorFunction
+from .subject import Call, GradientOf, TensorFunction
 
 UFUNCS = {
     np.absolute: "np.abs", np.sign: "np.sign", np.conjugate: "np.conj", np.fabs: "np.fabs",
@@ -102,19 +101,13 @@ def not_analytic(setting: Setting, inputs: list[Any]) -> tuple[list[str], Array 
     """
     subject = setting.subject
     if isinstance(subject, GradientOf):
-        inputs = inputs[: len(inputs) - len(subject.outputs)]
         subject = subject.inner
     if isinstance(subject, TensorFunction):
-        f = subject
-        return noted(lambda: _run_primitives(f, inputs))[0], None
+        names = [name for call in subject.own or () for name in noted(partial(_run, call))[0]]
+        return sorted(set(names)), None
     return noted(lambda: setting.at([watched(x) for x in inputs]).astype(complex))
 
 
-def _run_primitives(f: TensorFunction, inputs: list[Any]) -> None:
-    """Run every operation of the user's own on complex operands."""
-    _, ys = f.graph([x.real.copy() if np.iscomplexobj(x) else x for x in inputs])
-    for out in ancestors(ys):
-        node = out.node
-        if node is not None and PRIMITIVES.get(node.op.name) is not node.op:
-            operands = [watched(np.asarray(getattr(x, "data", x)) + 0j) for x in node.inputs]
-            node.op.forward(*operands, **node.attrs)
+def _run(call: Call) -> Any:
+    """An operation of the user's own, run on complex operands."""
+    return call.op.forward(*[watched(np.asarray(x) + 0j) for x in call.operands], **call.attrs)
