@@ -245,8 +245,8 @@ def length():
     grows slower is, too: the spread is that of the times relative to T = 1,000 of the same round,
     the median over rounds; the quickest turns are printed. Each turn begins with a call that is not
     timed: a net is trained at one length, and the memory of the call before is there to be used
-    again. A longer sequence has left the processor's cache, for a gradient by hand too, so the time
-    is given beside the hand-written layer's as well.
+    again. A longer sequence has left the processor's cache, for a gradient by hand too: the figures
+    of the hand-written layer, in rounds of its own, stand beside ours.
     """
     import tinygrad_rnn as tg
 
@@ -266,33 +266,30 @@ def length():
         layers[T].backward(output)
 
     layers = {T: HandwrittenLSTM((T, 8, 64, 64), lstm.state_dict()) for T in lengths}
-    contenders = [(f, T) for T in lengths for f in (ours, by_hand)]
-    turns: dict = {contender: [] for contender in contenders}
-    for _ in range(TURNS):
-        spent = dict.fromkeys(contenders, 0.0)
-        for f, T in (*contenders, *reversed(contenders)):
-            f(T)
-            runs = range(max(lengths) // T // 2 or 1)
-            spent[f, T] += sum(seconds_of(partial(f, T)) for _ in runs) / (T * len(runs)) / 2
-        for contender, seconds in spent.items():
-            turns[contender].append(seconds)
-    times = {T: min(turns[ours, T]) for T in lengths}
-    pairs = {T: zip(turns[ours, T], turns[by_hand, T]) for T in lengths}
-    ratios = {T: float(np.median([a / b for a, b in pairs[T]])) for T in lengths}
-    rounds = zip(*(turns[ours, T] for T in lengths))
-    relative = np.median([np.array(times_of) / times_of[1] for times_of in rounds], axis=0)
-    sizes = {T: traced_peak(partial(ours, T)) / T for T in lengths}
-    for what, unit, bar, figures, digits, compared in (
-        ("time", "us", LENGTH_BAR, {T: 1e6 * v for T, v in times.items()}, 0, relative),
-        ("time by hand-written", "", None, ratios, 2, list(ratios.values())),
-        ("memory", "KiB", LENGTH_BAR, {T: v / 1024 for T, v in sizes.items()}, 0,
-         list(sizes.values())),
-    ):  # fmt: skip
-        spread = max(compared) / min(compared)
-        shown = ", ".join(f"{value:.{digits}f}" for value in figures.values())
-        figure = f"{shown} {unit}".rstrip() + f", spread {spread:.2f}"
-        figure += f"  bar <= {bar}" if bar else ""
-        yield f"{what} a step, T = 100 ... 10,000", figure, spread <= bar if bar else None
+    sizes = [traced_peak(partial(ours, T)) / T / 1024 for T in lengths]
+    for what, f, bar in (("time", ours, LENGTH_BAR), ("time by hand", by_hand, None)):
+        rounds = 1e6 * np.array([in_turns(f, lengths) for _ in range(TURNS)])
+        relative = np.median(rounds / rounds[:, [1]], axis=0)
+        yield spread_row(what, "us", rounds.min(axis=0), relative, bar)
+    yield spread_row("memory", "KiB", sizes, sizes, LENGTH_BAR)
+
+
+def in_turns(f, lengths):
+    """Seconds a step at each length: up through the lengths, and down again."""
+    spent = dict.fromkeys(lengths, 0.0)
+    for T in (*lengths, *reversed(lengths)):
+        f(T)
+        runs = range(max(lengths) // T // 2 or 1)
+        spent[T] += sum(seconds_of(partial(f, T)) for _ in runs) / (T * len(runs)) / 2
+    return list(spent.values())
+
+
+def spread_row(what, unit, figures, compared, bar):
+    """The figures of all lengths, and how far the largest of what is compared is from the least."""
+    spread = max(compared) / min(compared)
+    shown = ", ".join(f"{figure:.0f}" for figure in figures)
+    row = f"{shown} {unit}, spread {spread:.2f}" + (f"  bar <= {bar}" if bar else "")
+    return f"{what} a step, T = 100 ... 10,000", row, spread <= bar if bar else None
 
 
 def traced_peak(step):
