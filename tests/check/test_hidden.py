@@ -143,3 +143,33 @@ def test_a_missing_path_that_halves_a_gradient_may_be_a_factor_or_a_path(wrong):
 def test_a_wrong_shape_is_not_explained_by_a_broadcast_that_was_none(backward, said):
     diagnosis = gradcheck((lambda x: 2 * x, backward), np.array([1.0, 2.0, -0.5])).diagnosis
     assert said in diagnosis.sentence and "broadcast" not in diagnosis.sentence
+
+
+# ---------------------------------------------------------------- beside other inputs
+@pytest.mark.parametrize("scale", [1.0, 1e-3, 1e-6, 1e-9, 1e-12])
+@pytest.mark.parametrize("off", [1e-6, 1.0])
+def test_an_input_of_small_gradient_hides_no_error_beside_large_ones(scale, off):
+    """All inputs share the first direction: the error must fit into what each alone may have."""
+    for seed in SEEDS:
+        x, y = np.random.default_rng(seed).standard_normal((2, 5))
+        for wrong in (off, 0.0):
+            backward = lambda g, x, y, w=wrong: (  # noqa: E731
+                g * np.cos(x),
+                g * scale * (1 + w) * (1 - np.tanh(y) ** 2),
+            )
+            forward = lambda x, y: np.sin(x) + scale * np.tanh(y)  # noqa: E731
+            assert (found(forward, backward, x, y, seed=seed) == "right") == (not wrong)
+
+
+def test_a_right_gradient_takes_no_more_runs_for_more_inputs():
+    def runs(n):
+        count = []
+        forward = lambda *xs: count.append(1) or np.sin(np.prod(xs, axis=0))  # noqa: E731
+        backward = lambda g, *xs: tuple(  # noqa: E731
+            g * np.cos(np.prod(xs, axis=0)) * np.prod(xs, axis=0) / x for x in xs
+        )
+        inputs = np.random.default_rng(0).uniform(0.5, 1.5, (n, 4))
+        assert found(forward, backward, *inputs) == "right"
+        return len(count)
+
+    assert runs(8) <= runs(1) <= 8
