@@ -117,7 +117,8 @@ class Engine:
         if any(case.program is None for case in self.cases):
             return found
         found += self._held(other_masks(self.first), among)
-        in_time = [h for h in self._held(through_time(self.first), among) if h.everywhere][:1]
+        in_time = self._held(through_time(self.first), among, self._showing_run(among))
+        in_time = [h for h in in_time if h.everywhere][:1]
         found += in_time
         in_place = self._held(self._in_one_place(among, rivals=bool(found)), among)
         if in_time and in_time[0].sentence.startswith("truncated") and not in_place:
@@ -174,6 +175,11 @@ class Engine:
             if case is not None and set(among) & set(case.wrong):
                 yield case
         yield self.first
+
+    def _showing_run(self, among: Sequence[int]) -> Case | None:
+        """The shortest of those runs, if one is shorter than the first case."""
+        case = next(self._showing(among))
+        return None if case is self.first else case
 
     def _of_steps(self, steps: int) -> Case | None:
         """The first case with so many time steps; None if it has no more, or cannot be cut."""

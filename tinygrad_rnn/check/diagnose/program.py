@@ -17,6 +17,7 @@ Read next: `case.py`.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -96,7 +97,7 @@ class Program:
 
     def __init__(self, recording: Recording, like: Program | None = None) -> None:
         ys = [y for y in recording.outputs if isinstance(y, Tensor)]
-        self.graph = Graph(*ys)
+        self.graph, self._like = Graph(*ys), like
         self.loop: int | None = loop_of(recording) if like is None else like.loop
         self._cuts = {n: k for n, k in self.graph.cuts().items() if k is not None}
         there = {node.tensor: node.number for node in self.graph.nodes if node.tensor is not None}
@@ -134,6 +135,17 @@ class Program:
         for line in self.lines:
             for i, source in enumerate(line.args):
                 self.uses[source].append((line.number, i))
+
+    @cached_property
+    def carried(self) -> frozenset[tuple[Place, int]]:
+        """The arguments, by role, that steps have from the step before; also as in `like`."""
+        known = frozenset() if self._like is None else self._like.carried
+        return known.union(
+            (line.role, i)
+            for line in self.backwards if line.t
+            for i, k in line.live
+            if (before := self.lines[k].t) is not None and before < line.t
+        )  # fmt: skip
 
     def _name_constants(self, recording: Recording) -> None:
         """A plain array that is a part of an input takes its name: a mask, indices, lengths. And so
