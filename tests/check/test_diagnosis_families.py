@@ -342,6 +342,17 @@ def test_steps(mistake, family, words):
     expect(say(pair, *nets.RNN_SHAPES), family, *words)
 
 
+def test_nothing_is_carried_to_the_first_state_either():
+    """A run of one step shows it: there h0 gets nothing, which a cut between steps does not say."""
+
+    def backward(g, *inputs):
+        dx, dh, dW, dU = nets.rnn_backward(g, *inputs, mistake="identity")
+        return dx, 0 * dh, dW, dU
+
+    found = say((nets.rnn, backward), *nets.RNN_SHAPES)
+    expect(found, "time table", "no gradient is carried", "nor to the first state")
+
+
 @pytest.mark.parametrize(
     ("mistake", "family", "words"),
     [

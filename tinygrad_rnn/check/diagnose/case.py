@@ -200,9 +200,9 @@ def same(yours: Any, supposed: Array, scale: float = 0.0) -> bool:
     """
     if yours is None or yours.shape != supposed.shape or not np.all(np.isfinite(supposed)):
         return False
-    size = max(np.max(np.abs(yours), initial=0.0), np.max(np.abs(supposed), initial=0.0))
+    size = max(np.abs(yours).max(initial=0.0), np.abs(supposed).max(initial=0.0))
     allowed = SAME * size + 1e-12 * scale
-    return bool(np.max(np.abs(yours - supposed), initial=0.0) <= allowed)
+    return bool(np.abs(yours - supposed).max(initial=0.0) <= allowed)
 
 
 def made_case(setting: Setting, seed: Sequence[int], like: Program | None = None) -> Case | None:

@@ -17,6 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
+from itertools import islice
 
 import numpy as np
 
@@ -34,7 +35,7 @@ from .through_time import other_cuts, through_time
 from .whole import whole
 from .words import edge_text, listed
 
-PATIENCE = 14_000  # lines that are walked over, in all cases together: about 0.2 s
+PATIENCE = 11_000  # lines that are walked over, in all cases together: about 0.2 s
 FIELD = 35  # walks that a look at every edge of a program takes as long as
 LARGE = 2000  # entries of a value that take as long as a line does
 TRIED = 12  # first mistakes of a pair
@@ -117,13 +118,19 @@ class Engine:
         if any(case.program is None for case in self.cases):
             return found
         found += self._held(other_masks(self.first), among)
-        in_time = self._held(through_time(self.first), among, self._showing_run(among))
-        in_time = [h for h in in_time if h.everywhere][:1]
+        in_time = [*islice(self._in_time(among), 1)]
         found += in_time
         in_place = self._held(self._in_one_place(among, rivals=bool(found)), among)
         if in_time and in_time[0].sentence.startswith("truncated") and not in_place:
             in_place = self._held(other_cuts(self.first), among)  # or is it a single cut?
         return found + in_place
+
+    def _in_time(self, among: Sequence[int]) -> Iterator[Hypothesis]:
+        """Mistakes of the walk through time as a whole, which are about all that it gives."""
+        shown = next(self._showing(among))
+        brief = self._of_steps(2) if shown is self.first else shown
+        found = self._holding(through_time(self.first), among, brief)
+        return (h for h in found if h.everywhere)
 
     def _held(
         self,
@@ -132,10 +139,14 @@ class Engine:
         shortest: Case | None = None,
     ) -> list[Hypothesis]:
         """Those that hold in all cases, and if they can be made there, in the shortest run."""
-        found = []
+        return [*self._holding(hypotheses, among, shortest)]
+
+    def _holding(
+        self, hypotheses: Iterable[Hypothesis], among: Sequence[int], shortest: Case | None
+    ) -> Iterator[Hypothesis]:
         for hypothesis in hypotheses:
             if not self.patient():
-                break
+                return
             if not hypothesis.possible(self.first, among):
                 continue
             if shortest is not None:
@@ -145,8 +156,7 @@ class Engine:
             self._pay(self.cases[:1], hypothesis.walks)
             held = holds(hypothesis, self.cases, among)
             if held is not None:
-                found.append(held)
-        return found
+                yield held
 
     # ------------------------------------------------------------ one place
     def _in_one_place(self, among: Sequence[int], rivals: bool) -> Iterator[Hypothesis]:
@@ -175,11 +185,6 @@ class Engine:
             if case is not None and set(among) & set(case.wrong):
                 yield case
         yield self.first
-
-    def _showing_run(self, among: Sequence[int]) -> Case | None:
-        """The shortest of those runs, if one is shorter than the first case."""
-        case = next(self._showing(among))
-        return None if case is self.first else case
 
     def _of_steps(self, steps: int) -> Case | None:
         """The first case with so many time steps; None if it has no more, or cannot be cut."""

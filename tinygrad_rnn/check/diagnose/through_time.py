@@ -55,27 +55,26 @@ def through_time(case: Case) -> Iterator[Hypothesis]:
     )
     yield from _weights(case)
     yield from _assigned(case)
-    for n in range(2, T):
-        for said, at in _truncations(n):
+    for n in range(1, T):
+        for said, at in _truncations(n) if n > 1 else ():
             yield by_changes(
                 "time table",
                 f"truncated: {said}",
                 lambda program, at=at: cut(program, partial(at, _last(program) + 1)),
                 case,
             )
-    for k in range(1, T):
-        walked = f"truncated: only the last {k} step{'s are' if k > 1 else ' is'} walked"
+        walked = f"truncated: only the last {n} step{'s are' if n > 1 else ' is'} walked"
         yield by_changes(
             "time table",
             f"{walked}, the earlier ones get no gradient at all",
-            lambda program, k=k: stopped(program, k),
+            lambda program, n=n: stopped(program, n),
             case,
         )
         yield by_changes(
             "time table",
             f"{walked}, and what is carried back to there is given as the gradient of the first"
             " state: the loop stops too early",
-            lambda program, k=k: stopped(program, k, returned=True),
+            lambda program, n=n: stopped(program, n, returned=True),
             case,
         )
 

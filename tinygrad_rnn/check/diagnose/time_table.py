@@ -32,6 +32,7 @@ from .through_time import crossings, nothing
 KIND = 1e-9  # the largest residual of a mistake of this kind
 COMPLETE = "all contributions are there"
 CALLS = 2  # random dL/dy of each loss, for more equations
+MANY = 4  # equations for each coefficient, for which one dL/dy is enough
 
 
 @dataclass
@@ -167,6 +168,10 @@ def _table(case: Case, i: int, uses: Sequence[tuple[Edge, int]]) -> TimeTable | 
     asked = _asked(case, i)
     first = None
     for word, changes in _paths(program):
+        if first is not None:  # does it explain the last loss, which has the most contributions?
+            last = _regressed(case, i, uses, asked[-1:], changes)
+            if last is None or not last.explains:
+                continue
         table = _regressed(case, i, uses, asked, changes)
         if table is None or table.explains:
             return table if table is None else replace(table, paths=word)
@@ -178,8 +183,9 @@ def _asked(case: Case, i: int) -> list[list[tuple[Array, Array]]]:
     """For the loss of each step some dL/dy, and what the backward gives for them."""
     rng = np.random.default_rng(9)
     found = []
+    calls = 1 if case.inputs[i].size >= MANY * rounds(case) else CALLS
     for mask in loss_steps(case):
-        several = [rng.standard_normal(case.v.size) * mask for _ in range(CALLS)]
+        several = [rng.standard_normal(case.v.size) * mask for _ in range(calls)]
         found.append([(v, np.ravel(case.answer(v)[i])) for v in several])
     return found
 
