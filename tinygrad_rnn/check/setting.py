@@ -24,13 +24,22 @@ class Setting:
     Legend: `i` an input, `u` a direction in it, `j` an entry of it; `k` an entry of y, `v` the
     gradient dL/dy that arrives; `J` = dy/dx. The loss is L = <v, y>, so dL/dx = J^T v.
 
+    Args:
+        twice: whether to ask f a second time, for the same result.
+
     Raises:
         ValueError: if f is not finite here, not deterministic, or has no entry to differentiate.
         TypeError: if no output of f is floating.
     """
 
     def __init__(
-        self, subject: Subject, inputs: Sequence[Any], names: Sequence[str], checked: Sequence[int]
+        self,
+        subject: Subject,
+        inputs: Sequence[Any],
+        names: Sequence[str],
+        checked: Sequence[int],
+        *,
+        twice: bool = True,
     ) -> None:
         self.subject, self.inputs, self.names = subject, list(inputs), list(names)
         self.checked = list(checked)
@@ -49,7 +58,8 @@ class Setting:
                 " let it compute in float64 (or float32)"
             )
         self._demand_finite()
-        self._demand_determinism()
+        if twice:
+            self._demand_determinism()
 
     # ------------------------------------------------------------ evaluating near this point
     def moved(self, steps: Mapping[int, Array], by: complex) -> list[Any]:

@@ -107,7 +107,7 @@ class Case:
 
     def given_by(self, i: int, supposed: Array) -> bool:
         """Whether this is your gradient of input i."""
-        scale = float(np.max(np.abs(self.true[i]), initial=0.0))
+        scale = float(np.abs(self.true[i]).max(initial=0.0))
         return same(self.yours[i], supposed, scale)
 
     @property
@@ -131,10 +131,10 @@ class Case:
         if mine.shape != u.shape:
             return False
         products = [g * dy for g, dy in zip(cotangents, moved, strict=True) if dy is not None]
-        off = float(np.sum(mine * u)) - sum(float(np.sum(each)) for each in products)
-        size, scale = (float(np.max(np.abs(g), initial=0.0)) for g in (mine, self.true[i]))
-        allowed = 2 * (SAME * size + 1e-12 * scale) * float(np.sum(np.abs(u)))
-        allowed += 1e-11 * sum(float(np.sum(np.abs(each))) for each in products)
+        off = float((mine * u).sum()) - sum(float(each.sum()) for each in products)
+        size, scale = (float(np.abs(g).max(initial=0.0)) for g in (mine, self.true[i]))
+        allowed = 2 * (SAME * size + 1e-12 * scale) * float(np.abs(u).sum())
+        allowed += 1e-11 * sum(float(np.abs(each).sum()) for each in products)
         return not abs(off) > allowed
 
     @cached_property
@@ -198,7 +198,7 @@ def same(yours: Any, supposed: Array, scale: float = 0.0) -> bool:
     Args:
         scale: of the true gradient; what is smaller by 12 digits is nothing.
     """
-    if yours is None or yours.shape != supposed.shape or not np.all(np.isfinite(supposed)):
+    if yours is None or yours.shape != supposed.shape or not np.isfinite(supposed).all():
         return False
     size = max(np.abs(yours).max(initial=0.0), np.abs(supposed).max(initial=0.0))
     allowed = SAME * size + 1e-12 * scale

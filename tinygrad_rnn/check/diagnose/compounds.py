@@ -100,7 +100,7 @@ def _relu(x: Array) -> Array:
 
 
 def _equal(a: Array, b: Array) -> bool:
-    return bool(np.all(np.abs(a - b) <= 1e-12 * (1 + np.abs(b))))
+    return bool((np.abs(a - b) <= 1e-12 * (1 + np.abs(b))).all())
 
 
 _LAST = frozenset(

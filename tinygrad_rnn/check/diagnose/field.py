@@ -137,7 +137,7 @@ class Field:
         line = self.program.lines[compound.number]
         numbers, made = self.values.made(opening, opening.key)
         effects = made @ np.array([np.ravel(g) * row for row in along]).T - base
-        far = np.max(np.abs(effects - off), axis=1, initial=0.0)
+        far = np.abs(effects - off).max(axis=1, initial=0.0)
         for k in np.flatnonzero(far <= CLOSE * _size(off, base)) if numbers else ():
             if numbers[k] not in (compound.number, compound.source):
                 for slot in slots(self.program, line, numbers[k]):
@@ -242,7 +242,7 @@ class View:
         """The lines whose effect is the difference that is there."""
         if not numbers:
             return []
-        far = np.max(np.abs(effects - self.off), axis=1)
+        far = np.abs(effects - self.off).max(axis=1)
         return [numbers[k] for k in np.flatnonzero(far <= CLOSE * _size(self.off, self.base))]
 
 

@@ -277,7 +277,7 @@ class Program:
             g, c = found[line.number], edges.get((line.number, 1))
             if g is None or c is None or not np.any(g):
                 continue
-            if np.max(np.abs(c)) <= 1e-13 * np.sum(np.abs(g)):
+            if np.abs(c).max() <= 1e-13 * np.abs(g).sum():
                 line.live = [(i, k) for i, k in line.live if i != 1]
                 forgotten = True
         return forgotten

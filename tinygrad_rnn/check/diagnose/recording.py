@@ -14,6 +14,7 @@ import sys
 from collections import Counter
 from collections.abc import Sequence
 from functools import lru_cache
+from itertools import takewhile
 from types import CodeType, FrameType
 from typing import Any, NamedTuple
 
@@ -102,6 +103,7 @@ class _Recorder:
         frames = self._frames()
         levels = tuple([self._level(k, frames) for k in range(len(frames))])
         del self.rounds[len(frames) :]
+        still = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(levels, self.levels)))
         self.part = self.part + 1 if levels == self.levels else 0
         self.levels = levels
         stack = list(tensors[::-1])
@@ -111,8 +113,8 @@ class _Recorder:
                 self.made[made] = Made(levels, self.part)
                 self.part += 1
                 stack += [x for x in made.node.inputs if isinstance(x, Tensor)]
-        for k, frame in enumerate(frames):
-            _name_variables(frame, parameters=k == 0)
+        for k in range(still, len(frames)):  # those that went on since the line before
+            _name_variables(frames[k], parameters=k == 0)
 
     def _frames(self) -> list[FrameType]:
         """The calls that lead here, from the forward inwards; NumPy's and our own left out."""

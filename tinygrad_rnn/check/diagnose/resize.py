@@ -133,7 +133,8 @@ def case_at(first: Case, inputs: Sequence[Any], seed: int) -> Case | None:
     arrays = [np.array(x, dtype=float) if _is_real(x) else x for x in inputs]
     try:
         with np.errstate(all="ignore"):
-            there = Setting(setting.subject, arrays, setting.names, setting.checked)
+            names, checked = setting.names, setting.checked
+            there = Setting(setting.subject, arrays, names, checked, twice=False)
     except Exception:  # the forward was made for other shapes
         return None
     return made_case(there, [seed, 11], first.program)
