@@ -36,22 +36,27 @@ def rnn_backward(g, x, h0, W, U, mistake=""):
     h = [h0, *rnn(x, h0, W, U)]
     dx, dW, dU, dh = np.zeros_like(x), np.zeros_like(W), np.zeros_like(U), np.zeros_like(h0)
     T = len(x)
-    for t in reversed(range(T)):
+    for t in range(T) if mistake == "forward" else reversed(range(T)):
         if mistake == "stopped" and t < T - 3:
             break
         if mistake == "band" and t < T - 1:
             dh = carried_over_two(g, h, U, t)
         total = g[t] + (2 * dh if mistake == "doubled" else 0 * dh if mistake == "identity" else dh)
+        if mistake == "added late":
+            total = g[t]
         if mistake == "last three" and t < T - 3:
             total = 0 * total
         dz = total * (1 - h[t + 1] ** 2)
+        if mistake == "added late":
+            dz = dz + dh
         if mistake == "new state":
             dz = total * (1 - np.tanh(x[t] @ W + h[t + 1] @ U) ** 2)
         dx[t] = dz @ W.T
         dW += x[t].T @ dz
         used = h[t + 1] if mistake in ("h_t", "new state") else h[t]
         dU = used.T @ dz if mistake == "column" else dU + used.T @ dz
-        dh = dz @ U.T
+        more = {"total added up": total, "carried added up": dh}.get(mistake, 0)
+        dh = dz @ U.T + more
     return dx, dh, dW, dU
 
 
@@ -137,7 +142,8 @@ def lstm_backward(gs, x, h0, c0, W, U, mistake=""):
         dz = np.concatenate(blocks, axis=-1)
         dx[t], dW = dz @ W.T, dW + x_t.T @ dz
         dU = h.T @ dz if mistake == "column" else dU + h.T @ dz
-        dh, dc = dz @ U.T, dc * (1 if mistake == "c without f" else f)
+        more = dc if mistake == "c added up" else 0
+        dh, dc = dz @ U.T, dc * (1 if mistake == "c without f" else f) + more
     return dx, dh, dc, dW, dU
 
 

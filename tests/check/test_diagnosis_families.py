@@ -335,6 +335,10 @@ def test_the_same_wrong_slope_wherever_it_occurs():
         ("column", "edge weight", ["missing", "-> U", "in every step but the first"]),
         ("stopped", "time table", ["only the last 3 steps are walked", "given as the gradient"]),
         ("new state", "wrong value", ["computed again from the new h", "shifted by one"]),
+        ("forward", "time table", ["walked forward in time", "goes to the step after it"]),
+        ("added late", "time table", ["carried back to h_{t-1}", "too late", "the derivative"]),
+        ("total added up", "time table", ["added up", "the whole gradient of the state after"]),
+        ("carried added up", "time table", ["added up", "what was carried to the state after"]),
     ],
 )
 def test_steps(mistake, family, words):
@@ -360,6 +364,7 @@ def test_nothing_is_carried_to_the_first_state_either():
         ("tanh of tanh", "local rule", ["as if tanh were applied twice"]),
         ("blocks", "everywhere", ["joined in another order, i_t, f_t, o_t, g_t"]),
         ("c without f", "local rule", ["the factor f_t is missing"]),
+        ("c added up", "time table", ["carried back to c_{t-1} is added up", "whole gradient"]),
         ("h is not carried", "edge weight", ["a path is missing: h_{t-1} @ U -> h_{t-1}"]),
     ],
 )

@@ -17,11 +17,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
-from itertools import islice
+from itertools import chain, islice
 
 import numpy as np
 
 from .arriving import arriving, nonlinear
+from .carried import carried_wrongly
 from .case import Case
 from .everywhere import everywhere
 from .field import Field
@@ -129,7 +130,8 @@ class Engine:
         """Mistakes of the walk through time as a whole, which are about all that it gives."""
         shown = next(self._showing(among))
         brief = self._of_steps(2) if shown is self.first else shown
-        found = self._holding(through_time(self.first), among, brief)
+        supposed = chain(through_time(self.first), carried_wrongly(self.first))
+        found = self._holding(supposed, among, brief)
         return (h for h in found if h.everywhere)
 
     def _held(

@@ -137,15 +137,16 @@ class Program:
                 self.uses[source].append((line.number, i))
 
     @cached_property
-    def carried(self) -> frozenset[tuple[Place, int]]:
-        """The arguments, by role, that steps have from the step before; also as in `like`."""
-        known = frozenset() if self._like is None else self._like.carried
-        return known.union(
-            (line.role, i)
+    def carried(self) -> dict[tuple[Place, int], Place]:
+        """The arguments, by role, that steps have from the step before, and the role of what they
+        have from there; also those of the program that this one is `like`."""
+        known = {} if self._like is None else self._like.carried
+        return known | {
+            (line.role, i): self.lines[k].role
             for line in self.backwards if line.t
             for i, k in line.live
             if (before := self.lines[k].t) is not None and before < line.t
-        )  # fmt: skip
+        }  # fmt: skip
 
     def _name_constants(self, recording: Recording) -> None:
         """A plain array that is a part of an input takes its name: a mask, indices, lengths. And so
@@ -185,24 +186,29 @@ class Program:
     # ------------------------------------------------------------ backwards
     def walk(
         self,
-        cotangents: Sequence[Array],
+        cotangents: Sequence[Array] | None,
         changes: Changes | None = None,
         edges: dict[Edge, Array] | None = None,
+        *,
+        seeds: Mapping[int, Array] | None = None,
     ) -> Gradients:
         """dL/d(line), None where nothing arrives.
 
         Args:
-            cotangents: one for each output.
+            cotangents: one for each output; None for zeros.
             changes: what is done otherwise than it should be.
             edges: filled, if given, with what went over each edge.
+            seeds: what else arrives, by line.
         """
         rules, skips, borrowed, others = changes or Changes()
         kept: dict[Edge, Array] = {}
         lines, pull = self.lines, self.pull
         found: Gradients = [None] * len(lines)
-        for end, seed in zip(self.outputs, cotangents, strict=True):
+        for end, seed in zip(self.outputs, cotangents or (), strict=cotangents is not None):
             if end is not None:
                 _add(found, end, seed)
+        for n, seed in (seeds or {}).items():
+            _add(found, n, seed)
         for line in self.backwards:
             n = line.number
             g = found[n]

@@ -2,7 +2,7 @@
 
 In a run that is too short for one of them it changes nothing: there the gradient has to be right.
 
-Read next: `time_table.py`.
+Read next: `carried.py`.
 """
 
 # mypy: disable-error-code=misc
