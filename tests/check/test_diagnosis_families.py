@@ -305,6 +305,46 @@ def test_another_mask(used, words):
     expect(report.diagnosis, "wrong value", *words)
 
 
+@pytest.mark.parametrize("kind", [int, float])
+def test_a_mask_turned_round_in_a_product(kind):
+    """Of integers it is no input; of floats it is one, with a gradient of its own."""
+    m = np.array([[1, 0, 1, 1, 0], [0, 0, 1, 0, 1], [1, 1, 0, 1, 0]], dtype=kind)
+
+    def backward(g, z, m):
+        both = (g * 2 * z * (1 - m) / m.sum(), g * (z**2 - (m * z**2).sum() / m.sum()) / m.sum())
+        return both if kind is float else both[0]
+
+    (z,) = nets.normal((3, 5))
+    report = tg.gradcheck((lambda z, m: (m * z**2).sum() / m.sum(), backward), z, m)
+    expect(report.diagnosis, "wrong value", "the mask m is turned round, 1 - m")
+
+
+@pytest.mark.parametrize(
+    ("turned", "said"),
+    [
+        (lambda g: np.cumsum(g[::-1], axis=0), "not turned back after it was summed"),
+        (lambda g: np.cumsum(g, axis=0), "summed from the wrong end"),
+    ],
+)
+def test_a_running_sum_turned_round_once(turned, said):
+    pair = (
+        lambda x: np.cumsum(np.tanh(x), axis=0),
+        lambda g, x: turned(g) * (1 - np.tanh(x) ** 2),
+    )
+    expect(say(pair, (5, 3)), "local rule", said)
+
+
+def test_a_running_sum_turned_round_after_it():
+    """That is as if the incoming gradient were turned round: both are said."""
+
+    def backward(g, x):
+        return np.cumsum(g, axis=0)[::-1] * (1 - np.tanh(x) ** 2)
+
+    found = say((lambda x: np.cumsum(np.tanh(x), axis=0), backward), (5, 3))
+    assert found.word == "one of 2" and "g is taken in reverse order" in found.sentence, found
+    assert "turned round after the sum, not before" in found.alternatives[0]
+
+
 # ---------------------------------------------------------------- everywhere
 def test_blocks_in_another_order():
     def backward(g, x, c, W):

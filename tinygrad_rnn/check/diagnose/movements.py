@@ -217,6 +217,19 @@ def _of_cumsum(program: Program, line: Line, i: int) -> Iterator[Alternative]:
         f"the running sum of {text}'s gradient is summed from the wrong end: reverse it",
         lambda g: np.cumsum(g, axis=axis),
     )
+    for key, which, rule in (
+        ("back", "not turned back after it was summed", lambda g: np.cumsum(g[back], axis=axis)),
+        (
+            "after",
+            "turned round after the sum, not before",
+            lambda g: np.cumsum(g, axis=axis)[back],
+        ),
+    ):
+        yield Alternative(
+            f"cumsum: {key}",
+            f"the running sum of {text}'s gradient is {which}: reverse, sum, and reverse again",
+            rule,
+        )
     yield Alternative(
         "cumsum: itself",
         f"the running sum (cumsum) of {text}'s gradient is exclusive: the entry itself is missing",

@@ -193,6 +193,13 @@ def _of_product(program: Program, line: Line, i: int) -> Iterator[Alternative]:
     yield Alternative(
         "product: divided", f"divided by {theirs}, not multiplied, {where}", lambda g: g / other
     )
+    if np.isin(other, (0, 1)).all() and 0 < np.mean(other) < 1:
+        yield Alternative(
+            "product: mask",
+            f"the mask {theirs} is turned round, 1 - {theirs}, {where}",
+            lambda g: g * (1 - other),
+            "wrong value",
+        )
     yield Alternative(
         "product: twice", f"the factor {theirs} is applied twice {where}", lambda g: g * other**2
     )
