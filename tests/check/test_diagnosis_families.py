@@ -345,6 +345,23 @@ def test_a_running_sum_turned_round_after_it():
     assert "turned round after the sum, not before" in found.alternatives[0]
 
 
+def test_only_the_last_window_of_a_convolution():
+    """dk = for += in a loop over windows: which of them is left is said."""
+
+    def forward(x, k):
+        return np.stack([x[:, t : t + len(k)] @ k for t in range(x.shape[1] - len(k) + 1)], axis=1)
+
+    def backward(g, x, k):
+        dx = np.zeros_like(x)
+        for t in range(g.shape[1]):
+            dx[:, t : t + len(k)] += g[:, t : t + 1] * k
+            dk = g[:, t] @ x[:, t : t + len(k)]
+        return dx, dk
+
+    words = "only the path x[:, 5:8] @ k -> k is there", "by = for +=", "last step"
+    expect(say((forward, backward), (4, 8), (3,)), "edge weight", *words)
+
+
 # ---------------------------------------------------------------- everywhere
 def test_blocks_in_another_order():
     def backward(g, x, c, W):
@@ -384,6 +401,30 @@ def test_the_same_wrong_slope_wherever_it_occurs():
 def test_steps(mistake, family, words):
     pair = nets.pair(nets.rnn, nets.rnn_backward, mistake)
     expect(say(pair, *nets.RNN_SHAPES), family, *words)
+
+
+def test_only_the_last_step_may_be_a_walk_forward():
+    """Where only the last step has a loss, a loop that is not reversed carries zeros until it."""
+
+    def forward(x, U):
+        h = np.zeros((x.shape[1], len(U)))
+        for x_t in x:
+            h = np.tanh(x_t + h @ U)
+        return h
+
+    def backward(g, x, U):
+        h = [np.zeros((x.shape[1], len(U)))]
+        for x_t in x:
+            h.append(np.tanh(x_t + h[-1] @ U))
+        dx, dU, dh = np.zeros_like(x), np.zeros_like(U), 0 * g
+        for t in range(len(x)):
+            dx[t] = dz = (dh + (g if t == len(x) - 1 else 0)) * (1 - h[t + 1] ** 2)
+            dU, dh = dU + h[t].T @ dz, dz @ U.T
+        return dx, dU
+
+    found = say((forward, backward), (5, 2, 4), (4, 4))
+    assert found.word == "one of 2" and "no gradient is carried" in found.sentence, found
+    assert "walked forward in time" in found.alternatives[0]
 
 
 def test_nothing_is_carried_to_the_first_state_either():

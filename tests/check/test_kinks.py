@@ -221,3 +221,19 @@ def test_the_magnitude_as_a_primitive_of_the_users_own_may_take_one_side():
     one_side.gradients(lambda g, out, x: g * tg.where(x >= 0, 1.0, -1.0))
     report = gradcheck(lambda x: one_side(x) - one_side(-x), [0.0, 1.0, -2.0])
     assert report and "By the chain rule" in report["x"].notes[0], report
+
+
+def test_at_the_top_of_a_hill_rounding_is_no_tie():
+    """The cosine of two equal vectors: every gradient is 0, and what is there is rounding."""
+
+    def cosine(a, b):
+        return (a * b).sum(-1) / np.sqrt((a * a).sum(-1) * (b * b).sum(-1))
+
+    def backward(g, a, b):
+        na, nb = (np.sqrt((x * x).sum(-1, keepdims=True)) for x in (a, b))
+        c, g = (a * b).sum(-1, keepdims=True) / na / nb, g[:, None]
+        return g * (b / na / nb - c * a / na**2), g * (a / na / nb - c * b / nb**2)
+
+    for shape in ((1, 3), (2, 3), (3, 5), (2, 7)):
+        for seed in range(5):
+            assert gradcheck((cosine, backward), np.ones(shape), np.ones(shape), seed=seed)

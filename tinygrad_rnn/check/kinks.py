@@ -40,6 +40,12 @@ class Beside(NamedTuple):
     sides: Array
 
 
+def noise_of(trial: Trial) -> float:
+    """What rounding makes of slopes beside, relative to the results."""
+    exact = trial.oracle.slope is complex_step
+    return 1e-3 if trial.setting.single else 1e-13 if exact else 1e-8
+
+
 class Kinks:
     """The entries of input i that lie exactly on a kink, and whose gradient is a legal one.
 
@@ -56,8 +62,7 @@ class Kinks:
         setting = trial.setting
         exact = trial.oracle.slope is complex_step
         self.blur = 1e-2 if setting.single else 1e-5 if exact else 1e-4  # of slopes beside
-        size = float(np.sum(np.abs(trial.v * setting.y)))
-        self.noise = size * (1e-3 if setting.single else 1e-13 if exact else 1e-8)
+        self.noise = noise_of(trial) * float(np.sum(np.abs(trial.v * setting.y)))
 
     # ------------------------------------------------------------ all at once
     @cached_property

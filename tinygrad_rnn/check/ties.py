@@ -15,7 +15,7 @@ import numpy as np
 
 from ..arraylike import Array
 from .compare import one
-from .kinks import Kinks
+from .kinks import Kinks, noise_of
 from .oracle import Trial, beside
 from .setting import subscript
 
@@ -32,17 +32,19 @@ class Tie(NamedTuple):
     """Entries that share a kink of y_k, with what each gets and what all together must get.
 
     shares, expected: along the direction in which they move together.
+    noise: what rounding can make of them: at the top of a hill they are nothing else.
     """
 
     k: int
     entries: tuple[Entry, ...]
     shares: tuple[float, ...]
     expected: float
+    noise: float
 
     @property
     def adds_up(self) -> bool:
         size = max(sum(map(abs, self.shares)), abs(self.expected))
-        return abs(sum(self.shares) - self.expected) <= 10 * ROOM * size
+        return abs(sum(self.shares) - self.expected) <= 10 * ROOM * size + self.noise
 
     def how(self) -> str:
         """How the gradient is split, in words."""
@@ -160,7 +162,8 @@ def _shared(
     moved = {i: trial.setting.own(i) * u for i, u in steps.items()}
     unit = max(float(np.max(np.abs(u))) for u in moved.values())  # equal entries move by 1
     shares = [float(pulled[i].flat[j] * moved[i].flat[j]) / unit for i, j in group]
-    return Tie(k, tuple(group), tuple(shares), expected / unit)
+    noise = noise_of(trial) * abs(float(trial.setting.y[k])) / unit
+    return Tie(k, tuple(group), tuple(shares), expected / unit, noise)
 
 
 def _slope(trial: Trial, offset: Mapping[int, Array], e: Entry) -> Array:

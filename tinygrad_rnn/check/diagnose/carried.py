@@ -43,11 +43,7 @@ def carried_wrongly(case: Case) -> Iterator[Hypothesis]:
     names = {role: program.lines[program.roles[role][0]].name for role in states}
     groups = [([role], f"to {name or 'the state'}_{{t-1}}") for role, name in names.items()]
     groups += [(list(states), "to the states")] if len(states) > 1 else []
-    yield _walked(
-        "the steps are walked forward in time, and what a step sends back goes to the step after"
-        " it: go back from the last step to the first",
-        Way(forward=True),
-    )
+    yield walked_forward()
     for roles, what in groups:
         some = frozenset(roles)
         yield _walked(
@@ -65,6 +61,15 @@ def carried_wrongly(case: Case) -> Iterator[Hypothesis]:
             " that makes the state, which it has to be multiplied by",
             Way(late=some),
         )
+
+
+def walked_forward() -> Hypothesis:
+    """If only the last step has a loss, that is as if nothing were carried."""
+    return _walked(
+        "the steps are walked forward in time, and what a step sends back goes to the step after"
+        " it: go back from the last step to the first",
+        Way(forward=True),
+    )
 
 
 def _walked(sentence: str, way: Way) -> Hypothesis:
@@ -89,7 +94,7 @@ def walked(way: Way, case: Case) -> Gradients | None:
             seeds[entry] = g
         _add_up(found, program.walk(None, apart, seeds=seeds))
         carried = _sent(program, step, found, carried, way)
-    first = {steps[0].before[role]: g for role, g in carried.items()}
+    first = {n: carried[role] for role, n in steps[0].before.items() if role in carried}
     _add_up(found, program.walk(None, apart, seeds=first))
     grads = program.of_inputs(found, case.inputs)
     return {i: grads[i] for i in case.setting.checked}
@@ -117,8 +122,9 @@ def _steps(program: Program) -> list[_Step] | None:
         if steps[t].before.setdefault(role, source) != source:
             return None
         steps[t].takes.append(((n, i), role))
-    whole = all(step.states.keys() == step.before.keys() for step in steps)
-    return steps if whole else None
+    later = steps[1:]  # the first one may start from constants
+    whole = all(step.states.keys() == step.before.keys() for step in later)
+    return steps if whole and steps[0].states.keys() >= steps[0].before.keys() else None
 
 
 def _entry(program: Program, state: int, late: bool) -> int | None:

@@ -22,7 +22,7 @@ from itertools import chain, islice
 import numpy as np
 
 from .arriving import arriving, nonlinear
-from .carried import carried_wrongly
+from .carried import carried_wrongly, walked_forward
 from .case import Case
 from .everywhere import everywhere
 from .field import Field
@@ -42,6 +42,7 @@ LARGE = 2000  # entries of a value that take as long as a line does
 TRIED = 12  # first mistakes of a pair
 PAIRS = 12  # pairs that may hold at once, and be told
 STEPS = (("but start", 0), ("from start", 0), ("from end", 0), ("but end", 0))
+LAST = (("from end", 0),)
 
 
 class Engine:
@@ -120,6 +121,8 @@ class Engine:
             return found
         found += self._held(other_masks(self.first), among)
         in_time = [*islice(self._in_time(among), 1)]
+        if in_time and in_time[0].sentence.startswith("no gradient is carried"):
+            in_time += self._held([walked_forward()], among)
         found += in_time
         in_place = self._held(self._in_one_place(among, rivals=bool(found)), among)
         if in_time and in_time[0].sentence.startswith("truncated") and not in_place:
@@ -208,7 +211,8 @@ class Engine:
         assert program is not None
         hits = 0
         for mistake in mistakes:
-            for hypothesis in self._held_at(mistake, ["all"], among):
+            steps = LAST if mistake.is_one_of_several(program) else ["all"]
+            for hypothesis in self._held_at(mistake, steps, among):
                 hits += not mistake.of_one_step(program)
                 yield hypothesis
         for mistake in mistakes if not hits else ():

@@ -78,11 +78,18 @@ class Mistake:
         """What it does to a walk over a program; None where it cannot be made."""
         total = Changes()
         made = False
-        for line in self.lines(program):
+        for line in self.lines(program) if not self.is_one_of_several(program) else ():
             change = self._change(program, line)
             if change is not None:
                 total, made = total.and_also(change), True
         return total if made else None
+
+    def is_one_of_several(self, program: Program) -> bool:
+        """Whether it says of several paths to one line that each of them is the only one."""
+        if self.kind != "others":
+            return False
+        sources = [line.args[self.arg] for line in self.lines(program)]
+        return len(set(sources)) < len(sources)
 
     def is_partly_made(self, program: Program) -> bool:
         """Whether it takes a value of another step, and at some steps there is none to take.
