@@ -463,3 +463,30 @@ def test_detach_is_seen():
     for seed in SEEDS:
         report = gradcheck(lambda x: tg.tanh(x) * x.detach(), *normal(3, seed=seed), seed=seed)
         assert report.stage == "direction"
+
+
+# ---------------------------------------------------------------- a layer that keeps its last input
+class Layer:
+    """As courses write it: forward keeps what backward needs."""
+
+    def __init__(self, factor):
+        self.factor = factor
+
+    def forward(self, x, W):
+        self.x, self.y = x, np.tanh(x @ W)
+        return self.y
+
+    def backward(self, g, x, W):
+        dz, dW = g * (1 - self.y**2), np.zeros(W.shape)
+        dW += self.x.T @ dz
+        return dz @ W.T, self.factor * dW
+
+
+@pytest.mark.parametrize("factor", [1, 2])
+def test_a_layer_that_keeps_its_last_input(factor):
+    """The check asks forward at complex numbers in between: backward must not see them."""
+    layer = Layer(factor)
+    x, W = np.random.default_rng(0).standard_normal((2, 4, 4))
+    report = gradcheck((layer.forward, layer.backward), x, W)
+    assert bool(report) == (factor == 1)
+    assert factor == 1 or "dW is 2 times too large" in report.diagnosis.sentence

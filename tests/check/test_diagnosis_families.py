@@ -427,6 +427,27 @@ def test_only_the_last_step_may_be_a_walk_forward():
     assert "walked forward in time" in found.alternatives[0]
 
 
+def test_the_last_state_at_every_step():
+    def forward(x, U, V):
+        h = np.zeros((x.shape[1], len(U)))
+        for x_t in x:
+            h = np.tanh(x_t + h @ U)
+        return h @ V
+
+    def backward(g, x, U, V):
+        h = [np.zeros((x.shape[1], len(U)))]
+        for x_t in x:
+            h.append(np.tanh(x_t + h[-1] @ U))
+        dx, dU, dh = np.zeros_like(x), np.zeros_like(U), g @ V.T
+        for t in reversed(range(len(x))):
+            dx[t] = dz = dh * (1 - h[t + 1] ** 2)
+            dU, dh = dU + h[-1].T @ dz, dz @ U.T
+        return dx, dU, h[-1].T @ g
+
+    found = say((forward, backward), (5, 2, 4), (4, 4), (4, 3))
+    expect(found, "wrong value", "uses h of the last step", "multiplied h_{t-1}")
+
+
 def test_nothing_is_carried_to_the_first_state_either():
     """A run of one step shows it: there h0 gets nothing, which a cut between steps does not say."""
 
@@ -494,6 +515,15 @@ def test_nearly_all_of_the_difference_is_likely():
 
     found = say((lambda x: np.tanh(x) * nets.sigmoid(x), backward), (3, 4))
     expect(found, "edge weight", "a path is missing", "tanh(x) * ", word="likely")
+
+
+@pytest.mark.parametrize("factor", [0, 1.001])
+def test_one_small_entry_that_is_wrong_is_no_float32(factor):
+    scale = np.array([1, 1, 1, 1e-8, 1e-8]) if not factor else np.array([1, 1, 1, 1e-4, 1e-4])
+    wrong = np.where(np.arange(5) == 3, factor, 1)
+    pair = lambda a: np.sin(a) * scale, lambda g, a: g * scale * wrong * np.cos(a)
+    found = say(pair, (5,), seed=3)
+    assert found.word == "unknown" and "(rows 3)" in found.sentence, found
 
 
 def test_unknown_says_where_and_nothing_more():

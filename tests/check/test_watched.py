@@ -111,3 +111,32 @@ def test_the_magnitude_of_a_real_part_is_no_reason():
         (forward, lambda g, x: g * np.where(np.abs(x) > 1, 1, 3 * x**2)), [0.5, 2.0, -3.0]
     )
     assert report and report.oracle.startswith("complex step"), report
+
+
+@pytest.mark.parametrize("weight", [1e-3, 1e-2, 0.1])
+@pytest.mark.parametrize(
+    "penalty",
+    [
+        lambda w: sum(abs(a) for a in w),
+        lambda w: np.abs(np.asarray(w)).sum(),
+        lambda w: np.abs(np.array(list(w))).sum(),
+        lambda w: np.where(np.abs(w) > 0, np.abs(w), 0).sum(),
+    ],
+    ids=["a loop", "np.asarray", "np.array", "np.where"],
+)
+def test_a_forgotten_penalty_is_found_where_arrays_lose_their_watch(penalty, weight):
+    def forgotten(g, x, w):
+        return g * 2 * np.outer(x @ w, w), g * 2 * x.T @ (x @ w)
+
+    for seed in range(3):
+        rng = np.random.default_rng(seed)
+        x, w = rng.standard_normal((5, 3)), rng.standard_normal(3)
+        forward = lambda x, w: ((x @ w) ** 2).sum() + weight * penalty(w)  # noqa: E731
+        assert not gradcheck((forward, forgotten), x, w, diagnose=False, seed=seed)
+
+
+def test_inputs_whose_gradients_are_all_zero():
+    """Nothing to divide by."""
+    a, w = np.zeros(2), np.ones(2)
+    pair = lambda a, w, b: a * w * b, lambda g, a, w, b: (g * w * b, g * a * b, g * a * w)
+    assert gradcheck(pair, a, w, a.copy())

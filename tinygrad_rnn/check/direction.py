@@ -19,7 +19,7 @@ import numpy as np
 
 from ..arraylike import Array
 from .chain_rule import by_chain_rule
-from .compare import DECADES, TRUNCATION, Comparison, compare, digits, on, one, scales
+from .compare import DECADES, Comparison, compare, digits, on, one, scales
 from .exact import Exact
 from .kinks import NAMED, Kinks
 from .oracle import COMPLEX, RICHARDSON, Trial, richardson
@@ -76,7 +76,7 @@ def _right_at_once(trial: Trial, report: Report, rng: np.random.Generator) -> bo
     error = abs(float(true.sum() - sum(t.sum() for t in terms.values())))
     sizes = {i: 2 * float(np.abs(t).sum()) for i, t in terms.items()}
     least, most = min(sizes.values()), max(sizes.values())
-    if least * 10.0**DECADES < most or error > max(trial.oracle.direction * least, TRUNCATION):
+    if least * 10.0**DECADES <= most or error > trial.oracle.direction * least:
         return False  # or an error of the least may be lost in the rounding of the most
     for r in report.results:
         r.verdict, r.digits = "right", digits(error, sizes[r.index])

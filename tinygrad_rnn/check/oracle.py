@@ -197,6 +197,9 @@ COMPLEX32 = Oracle("complex step", complex_step, 1e-4, 1e-3, "sees 6 digits: f c
 RICHARDSON = Oracle("Richardson differences", richardson, 1e-8, 1e-8, "")
 
 
+UNSEEN = "its imaginary part is not its derivative (np.abs, np.sign, np.conj do that)"
+
+
 def choose(setting: Setting, rng: np.random.Generator) -> Oracle:
     """The complex step where f is complex-safe, else Richardson, with the reason.
 
@@ -205,8 +208,11 @@ def choose(setting: Setting, rng: np.random.Generator) -> Oracle:
     steps = {
         i: rng.standard_normal(setting.inputs[i].shape) * setting.scale(i) for i in setting.checked
     }
-    names, z = not_analytic(setting, setting.moved(steps, 1j * _step(setting)))
+    near = setting.moved(steps, 2.0**-10)
+    names, z, lost = not_analytic(setting, setting.moved(steps, 1j * _step(setting)), near)
     why = unsafe(setting, steps, z=z) and unsafe(setting, _own(steps, setting))
+    if lost and not why and _disproved(setting, steps, blur=1e-10):
+        why = UNSEEN
     if names:
         why = f"it calls {' and '.join(names)}, which no complex step goes through"
     if why and hold_jumps(setting):
@@ -227,7 +233,7 @@ def choose(setting: Setting, rng: np.random.Generator) -> Oracle:
     return RICHARDSON._replace(sees=f"sees {digits:.0f} digits; no complex step, because {why}")
 
 
-def _disproved(setting: Setting, steps: Steps) -> bool:
+def _disproved(setting: Setting, steps: Steps, blur: float = 1e-6) -> bool:
     """Whether the complex step is not what differences see, and clearly see, at this very point.
 
     Then it is not believed, however right it looks at others: there larger terms may hide it.
@@ -236,7 +242,7 @@ def _disproved(setting: Setting, steps: Steps) -> bool:
         slope, found = complex_step(setting, steps).values, richardson(setting, steps)
     except Exception:  # whatever f says to complex numbers, or around these inputs
         return True
-    room = 10 * found.error + 1e-6 * np.max(np.abs(found.values), initial=0.0)
+    room = 10 * found.error + blur * np.max(np.abs(found.values), initial=0.0)
     return bool(np.any(np.abs(slope - found.values) > room))
 
 
@@ -280,7 +286,7 @@ def unsafe(setting: Setting, steps: Steps, was: float = 0.0, z: Array | None = N
         return "it is not finite at complex numbers"
     if any(_roughly(setting, steps, slope, h, was) for h in (1e-5, 1e-7, 1e-4, 1e-3, 1e-9)):
         return ""
-    return "its imaginary part is not its derivative (np.abs, np.sign, np.conj do that)"
+    return UNSEEN
 
 
 def _roughly(setting: Setting, steps: Steps, slope: Array, h: float, was: float) -> bool:

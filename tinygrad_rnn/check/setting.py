@@ -49,7 +49,7 @@ class Setting:
         self.templates = outputs
         self._demand_floating(outputs)
         self.shapes = [outputs[k].shape for k in self.floating]
-        self.y = self._flat(outputs)
+        self.y = self.flat(outputs)
         lowest = min(np.finfo(outputs[k].dtype).precision for k in self.floating)
         self.single = lowest < 15  # the forward itself computes in float32
         if lowest < 6:
@@ -73,7 +73,7 @@ class Setting:
 
     def at(self, inputs: Sequence[Any]) -> Array:
         """All floating outputs of f at other inputs, as one vector."""
-        return self._flat(self.subject.values(inputs))
+        return self.flat(self.subject.values(inputs))
 
     def run(self) -> Run:
         """One forward pass, to be walked back."""
@@ -158,7 +158,8 @@ class Setting:
         return np.ones(self.inputs[i].shape, dtype=bool)
 
     # ------------------------------------------------------------ one vector and many arrays
-    def _flat(self, outputs: Sequence[Array]) -> Array:
+    def flat(self, outputs: Sequence[Array]) -> Array:
+        """The floating outputs as one vector."""
         if len(outputs) != len(self.templates):
             raise ValueError(
                 f"{self.subject.name} returned {len(self.templates)} outputs, then {len(outputs)}:"

@@ -165,17 +165,27 @@ class Pair(Subject):
     def __init__(self, forward: Callable[..., Any], backward: Callable[..., Any]) -> None:
         self.forward, self.backward = forward, backward
         self.name = title(forward)
+        self._last: list[Any] | None = None  # the inputs of the run that forward was last called in
 
     def values(self, inputs: Sequence[Any]) -> list[Array]:
+        return [np.array(y) for y in self.results(inputs)]
+
+    def results(self, inputs: Sequence[Any]) -> list[Any]:
+        """What the forward gives, as it gives it: arrays of whatever kind."""
+        self._last = None
         return self._outputs(self.forward(*copied(inputs)))
 
     def run(self, inputs: Sequence[Any]) -> Run:
         held = copied(inputs)
         result = self.forward(*held)
+        self._last = held
         many = isinstance(result, (tuple, list))
-        outputs = self._outputs(result)
+        outputs = [np.array(y) for y in self._outputs(result)]
 
         def walk(gs: list[Array]) -> Any:
+            if self._last is not held:  # a layer keeps what its backward needs of the last forward
+                self.forward(*held)
+                self._last = held
             try:
                 return self.backward(tuple(gs) if many else gs[0], *held)
             except Exception as error:
@@ -188,7 +198,7 @@ class Pair(Subject):
 
         return Run(outputs, held, walk)
 
-    def _outputs(self, result: Any) -> list[Array]:
+    def _outputs(self, result: Any) -> list[Any]:
         ys = list(result) if isinstance(result, (tuple, list)) else [result]
         for y in ys:
             if isinstance(y, Tensor) or np.asarray(y).dtype.kind not in "biufc":
@@ -196,7 +206,7 @@ class Pair(Subject):
                     f"the forward {self.name} returned a {type(y).__name__}: the forward of a pair"
                     " takes and returns plain arrays. For a function of Tensors pass it alone"
                 )
-        return [np.array(y) for y in ys]
+        return ys
 
 
 class GradientOf(Subject):

@@ -11,16 +11,16 @@ Read next: `oracle.py`.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from contextvars import ContextVar
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from ..arraylike import Array
 from .setting import Setting
-from .subject import Call, GradientOf, TensorFunction
+from .subject import Call, GradientOf, Pair, TensorFunction
 
 UFUNCS = {
     np.absolute: "np.abs", np.sign: "np.sign", np.conjugate: "np.conj", np.fabs: "np.fabs",
@@ -31,7 +31,15 @@ FUNCTIONS: dict[Callable[..., Any], str] = {
     np.angle: "np.angle",
 }  # fmt: skip
 
-_noted: ContextVar[set[str] | None] = ContextVar("noted", default=None)
+
+class Notes(NamedTuple):
+    """What was done that is not analytic, by name; and the numbers that watched arrays met."""
+
+    names: set[str]
+    met: list[Any]
+
+
+_notes: ContextVar[Notes | None] = ContextVar("notes", default=None)
 
 
 class Watched(np.ndarray):
@@ -40,6 +48,7 @@ class Watched(np.ndarray):
     def __array_ufunc__(
         self, ufunc: np.ufunc, method: str, *inputs: Any, out: Any = None, **options: Any
     ) -> Any:
+        _meet(inputs)
         plain = [_plain(x) for x in inputs]
         if ufunc in UFUNCS and any(map(np.iscomplexobj, plain)):
             _note(UFUNCS[ufunc])
@@ -52,9 +61,17 @@ class Watched(np.ndarray):
         return tuple(map(watched, result)) if isinstance(result, tuple) else watched(result)
 
     def __array_function__(self, function: Any, types: Any, args: Any, kwargs: Any) -> Any:
+        _meet(args)
         if function in FUNCTIONS and np.iscomplexobj(args[0]):
             _note(FUNCTIONS[function])
-        return super().__array_function__(function, types, args, kwargs)
+        result = super().__array_function__(function, types, args, kwargs)
+        return (
+            type(result)(map(watched, result)) if type(result) in (tuple, list) else watched(result)
+        )
+
+    def __getitem__(self, index: Any) -> Any:
+        """A single number stays watched, too; so do the numbers of a loop over a vector."""
+        return watched(super().__getitem__(index))
 
     def var(self, *args: Any, **kwargs: Any) -> Any:
         return np.var(self, *args, **kwargs)
@@ -73,15 +90,25 @@ def _plain(x: Any) -> Any:
 
 
 def _note(name: str) -> None:
-    noted = _noted.get()
-    if noted is not None:
-        noted.add(name)
+    notes = _notes.get()
+    if notes is not None:
+        notes.names.add(name)
 
 
-def noted(f: Callable[[], Any]) -> tuple[list[str], Any]:
-    """What f does to watched arrays that is not analytic, by name; and its result, or None."""
-    found: set[str] = set()
-    token, result = _noted.set(found), None
+def _meet(operands: Iterable[Any]) -> None:
+    """Note the numbers that are not watched."""
+    notes = _notes.get()
+    for x in operands if notes is not None else ():
+        if isinstance(x, (list, tuple)):
+            _meet(x)
+        elif isinstance(x, (float, complex, np.number, np.ndarray)) and not isinstance(x, Watched):
+            notes.met.append(x)  # type: ignore[union-attr]
+
+
+def noted(f: Callable[[], Any]) -> tuple[Notes, Any]:
+    """What f does to watched arrays; and its result, or None."""
+    notes, result = Notes(set(), []), None
+    token = _notes.set(notes)
     try:
         with np.errstate(all="ignore"), warnings.catch_warnings():
             warnings.simplefilter("error", np.exceptions.ComplexWarning)
@@ -89,23 +116,56 @@ def noted(f: Callable[[], Any]) -> tuple[list[str], Any]:
     except Exception:  # whatever f says to them
         pass
     finally:
-        _noted.reset(token)
-    return sorted(found), result
+        _notes.reset(token)
+    return notes, result
 
 
-def not_analytic(setting: Setting, inputs: list[Any]) -> tuple[list[str], Array | None]:
-    """What f does to these complex inputs that is not analytic, by name; and f of them, if known.
+class Seen(NamedTuple):
+    """What was seen of f at complex inputs.
+
+    names: what is not analytic, by name. z: f of these inputs, if known.
+    lost: whether numbers came out, or met those that are watched, which follow the inputs and are
+        not watched, as after np.asarray: then not all was seen.
+    """
+
+    names: list[str]
+    z: Array | None
+    lost: bool
+
+
+def not_analytic(setting: Setting, inputs: list[Any], near: list[Any]) -> Seen:
+    """What f does to these complex inputs that is not analytic; `near` are real ones close by.
 
     Of a function of Tensors the engine's own operations are all analytic, and the user's are asked
-    one by one. Nothing is noted of an f that takes no such arrays.
+    one by one. Nothing is seen of an f that takes no such arrays.
     """
     subject = setting.subject
     if isinstance(subject, GradientOf):
         subject = subject.inner
     if isinstance(subject, TensorFunction):
-        names = [name for call in subject.own or () for name in noted(partial(_run, call))[0]]
-        return sorted(set(names)), None
-    return noted(lambda: setting.at([watched(x) for x in inputs]).astype(complex))
+        names = [name for call in subject.own or () for name in noted(partial(_run, call))[0].names]
+        return Seen(sorted(set(names)), None, False)
+    assert isinstance(subject, Pair)
+    here, there = (noted(partial(_watched_results, subject, x)) for x in (inputs, near))
+    names, results = sorted(here[0].names), here[1]
+    if results is None:
+        return Seen(names, None, False)
+    found = [np.array(y) for y in results]
+    out = any(y.dtype.kind == "c" and not isinstance(x, Watched) for x, y in zip(results, found))
+    lost = out or not _same(here[0].met, there[0].met)
+    return Seen(names, setting.flat(found).astype(complex), lost)
+
+
+def _watched_results(subject: Pair, inputs: Sequence[Any]) -> list[Any]:
+    return subject.results([watched(x) for x in inputs])
+
+
+def _same(a: Sequence[Any], b: Sequence[Any]) -> bool:
+    """Whether the same numbers were met."""
+    return len(a) == len(b) and all(
+        np.shape(x) == np.shape(y) and np.array_equal(x, y, equal_nan=True)
+        for x, y in zip(a, b, strict=True)
+    )
 
 
 def _run(call: Call) -> Any:

@@ -98,11 +98,14 @@ def _nearest(engine: Engine) -> Hypothesis | None:
 
 
 def _single_precision(engine: Engine) -> str:
-    """Whether the difference is what float32 makes: 6 to 8 digits agree, in every case."""
+    """Whether the difference is what float32 makes: 6 to 8 digits agree, in every case, and in most
+    entries no more of them."""
     for case in engine.cases:
         for i in case.wrong:
-            off = _relative(case.yours[i], case.true[i])
-            if not 1e-9 < off < 10.0**-SINGLE:
+            yours, true = case.yours[i], case.true[i]
+            if not 1e-9 < _relative(yours, true) < 10.0**-SINGLE:
+                return ""
+            if 2 * np.count_nonzero(np.abs(yours - true) > 1e-10 * np.abs(true)) < true.size:
                 return ""
     return (
         "the gradient agrees to 6 to 8 digits: it is computed in float32 somewhere, or a constant"

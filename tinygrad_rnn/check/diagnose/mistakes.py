@@ -293,7 +293,7 @@ class Mistake:
         opening = next(o for o in openings(line, self.arg) if o.key == key)
         n = slot.find(program, line)
         belonging = line.number if opening.right < 0 else line.args[opening.right]
-        used = "another value" if n is None else name_of(program, n, line.t)
+        used = "another value" if n is None else _seen(program, n, slot, line)
         target = name_of(program, line.args[self.arg], line.t)
         right = (
             formula(program, line.number)
@@ -309,6 +309,15 @@ class Mistake:
         belongs = "the matrix multiplied" if op == "matmul" else f"the {op} wants"
         step = _step_words(slot.apart)
         return f"{what} uses {used}{step}; {belongs} {right}: another value stands instead of it"
+
+
+def _seen(program: Program, n: int, slot: Slot, line: Line) -> str:
+    """What a value is called, seen from a line; of one step for all the lines, with that step."""
+    t = program.lines[n].t
+    if slot.apart is not None or t is None or line.t is None:
+        return name_of(program, n, line.t)
+    last = max(each.t for each in program.lines if each.t is not None)
+    return f"{name_of(program, n, None)} of {'the last step' if t == last else f'step t = {t}'}"
 
 
 def _step_words(apart: int | None) -> str:
