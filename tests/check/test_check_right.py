@@ -221,12 +221,33 @@ def test_kinks_in_an_input_of_many_entries():
 
 
 # ---------------------------------------------------------------- other oracles, other precisions
-NOT_COMPLEX_SAFE = {
+CONTINUED = {
     "abs": (lambda x: np.abs(x) * x, lambda g, x: 2 * np.abs(x) * g),
+    "fabs": (lambda x: np.fabs(x) * x, lambda g, x: 2 * np.abs(x) * g),
     "norm": (lambda x: np.linalg.norm(x), lambda g, x: g * x / np.linalg.norm(x)),
+    "norm along an axis": (
+        lambda x: np.linalg.norm(x.reshape(2, 3), axis=1),
+        lambda g, x: (
+            g[:, None] * x.reshape(2, 3) / np.linalg.norm(x.reshape(2, 3), axis=1)[:, None]
+        ).ravel(),
+    ),
+    "hypot": (
+        lambda x: np.hypot(x, x[::-1] + 1),
+        lambda g, x: (
+            (g / np.hypot(x, x[::-1] + 1)) * x
+            + (g / np.hypot(x, x[::-1] + 1) * (x[::-1] + 1))[::-1]
+        ),
+    ),
     "sign": (lambda x: np.sign(x) * x * x, lambda g, x: 2 * np.abs(x) * g),
     "conj": (lambda x: np.sum(np.conj(x) * x), lambda g, x: 2 * g * x),
+    "vdot": (lambda x: np.vdot(x, x), lambda g, x: 2 * g * x),
     "var": (lambda x: np.var(x), lambda g, x: g * 2 * (x - x.mean()) / x.size),
+    "var of a sample": (lambda x: x.var(ddof=1), lambda g, x: g * 2 * (x - x.mean()) / 5),
+    "std": (lambda x: np.std(x), lambda g, x: g * (x - x.mean()) / x.size / x.std()),
+}
+NOT_COMPLEX_SAFE = {
+    "norm of order 1": (lambda x: np.linalg.norm(x, 1), lambda g, x: g * np.sign(x)),
+    "copysign": (lambda x: np.copysign(x * x, x), lambda g, x: 2 * np.abs(x) * g),
     "zeros": (lambda x: filled(x**3), lambda g, x: 3 * g * x * x),
     "float": (lambda x: np.array([float(x[0]) ** 2, 1.0]), lambda g, x: 2 * g[0] * x * first(x)),
 }
@@ -240,6 +261,27 @@ def filled(values):
 
 def first(x):
     return np.arange(x.size) == 0
+
+
+@pytest.mark.parametrize("name", CONTINUED)
+def test_what_is_analytic_on_each_side_goes_on_there(name):
+    forward, backward = CONTINUED[name]
+    for seed in range(5):
+        for scale in (1e-2, 1.0, 1e2):
+            inputs = normal(6, seed=seed, scale=scale)
+            report = gradcheck((forward, backward), *inputs, seed=seed)
+            assert report and "complex step, sees 15 digits" in report.oracle, report
+    wrong = gradcheck((forward, lambda g, x: (1 + 1e-9) * backward(g, x)), *normal(6))
+    assert wrong["x"].stage == "direction"
+
+
+@pytest.mark.parametrize("weight", [1.0, 1e-10])
+def test_kinks_that_cancel_are_taken_on_one_side(weight):
+    """max(z, 0) - z / 2 is |z| / 2: at 0 both go on to where the step goes."""
+    forward = lambda z: np.maximum(z, 0) - z / 2 - np.abs(z) / 2 + weight * z * z  # noqa: E731
+    for seed in range(5):
+        report = gradcheck((forward, lambda g, z: g * 2 * weight * z), [0.0, 1.0, -1.0], seed=seed)
+        assert report, report
 
 
 @pytest.mark.parametrize("name", NOT_COMPLEX_SAFE)
@@ -257,7 +299,7 @@ def test_functions_that_are_not_complex_safe_fall_to_richardson_and_say_so(name)
 
 
 def test_a_loss_of_the_imaginary_part_that_is_too_small_to_notice_blames_the_oracle():
-    f = lambda x: x * x + 1e-5 * np.abs(x) * x  # noqa: E731
+    f = lambda x: x * x + 1e-5 * np.copysign(x * x, x)  # noqa: E731
     report = gradcheck((f, lambda g, x: g * (2 * x + 2e-5 * np.abs(x))), *normal(5))
     assert report, report
     assert "not complex-safe" in str(report) or "Richardson" in report.oracle

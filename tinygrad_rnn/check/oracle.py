@@ -18,8 +18,8 @@ from __future__ import annotations
 import itertools
 import math
 import warnings
-from collections.abc import Callable, Mapping
-from typing import NamedTuple
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -27,7 +27,7 @@ from ..arraylike import Array
 from .jumps import hold_jumps
 from .setting import EPS, Setting
 from .subject import Run
-from .watched import not_analytic
+from .watched import not_analytic, watched
 
 Steps = Mapping[int, Array]
 
@@ -98,7 +98,12 @@ def _complex_values(setting: Setting, steps: Steps) -> Array:
     """f(x + ih u)."""
     with warnings.catch_warnings(), np.errstate(all="ignore"):
         warnings.simplefilter("error", np.exceptions.ComplexWarning)
-        return setting.at(setting.moved(steps, 1j * _step(setting))).astype(complex)
+        return _at(setting, setting.moved(steps, 1j * _step(setting))).astype(complex)
+
+
+def _at(setting: Setting, inputs: Sequence[Any]) -> Array:
+    """f at complex inputs, on the branches where it is analytic."""
+    return setting.at([watched(x) for x in inputs] if setting.continued else inputs)
 
 
 def richardson(setting: Setting, steps: Steps) -> Slope:
@@ -175,7 +180,7 @@ def beside(trial: Trial, offset: Steps, steps: Steps) -> Array:
     def at(by: complex) -> Array:
         """y at the place beside, moved along u."""
         move = {i: reach * offset.get(i, 0.0) + by * steps.get(i, 0.0) for i in own}
-        return setting.at(setting.moved({i: own[i] * w for i, w in move.items()}, 1.0))
+        return _at(setting, setting.moved({i: own[i] * w for i, w in move.items()}, 1.0))
 
     with warnings.catch_warnings(), np.errstate(all="ignore"):
         warnings.simplefilter("ignore", np.exceptions.ComplexWarning)
@@ -209,7 +214,8 @@ def choose(setting: Setting, rng: np.random.Generator) -> Oracle:
         i: rng.standard_normal(setting.inputs[i].shape) * setting.scale(i) for i in setting.checked
     }
     near = setting.moved(steps, 2.0**-10)
-    names, z, lost = not_analytic(setting, setting.moved(steps, 1j * _step(setting)), near)
+    seen = not_analytic(setting, setting.moved(steps, 1j * _step(setting)), near)
+    names, z, lost, setting.continued = seen
     why = unsafe(setting, steps, z=z) and unsafe(setting, _own(steps, setting))
     if lost and not why and _disproved(setting, steps, blur=1e-10):
         why = UNSEEN

@@ -44,6 +44,7 @@ class Setting:
         self.subject, self.inputs, self.names = subject, list(inputs), list(names)
         self.checked = list(checked)
         self.held: dict[int, Array] = {}  # entries that are not compared: f jumps there
+        self.continued = False  # whether f is run on watched arrays at complex inputs
         outputs = subject.values(copied(inputs))
         self.floating = [k for k, y in enumerate(outputs) if y.dtype.kind in "fc"]
         self.templates = outputs

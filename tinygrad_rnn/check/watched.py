@@ -5,6 +5,10 @@ sign(z), and what is made of them (a norm, a variance). In a sum with larger ter
 seen in the result: z^2 + |z| differs from z^2 by little at a large z, and log(1 + exp(-|z|)) by
 nothing that differences see at z = 30, where its gradient is all that there is.
 
+Most of them are analytic on each side of their kink, and a watched array goes on there: |z| is z or
+-z, by the sign of the real part, and the norm is the root of the sum of z^2. What has no such
+branch is noted by name, and then no complex step is taken.
+
 Read next: `oracle.py`.
 """
 
@@ -22,20 +26,52 @@ from ..arraylike import Array
 from .setting import Setting
 from .subject import Call, GradientOf, Pair, TensorFunction
 
-UFUNCS = {
-    np.absolute: "np.abs", np.sign: "np.sign", np.conjugate: "np.conj", np.fabs: "np.fabs",
-    np.hypot: "np.hypot", np.copysign: "np.copysign",
-}  # fmt: skip
-FUNCTIONS: dict[Callable[..., Any], str] = {
-    np.linalg.norm: "np.linalg.norm", np.var: "np.var", np.std: "np.std", np.vdot: "np.vdot",
-    np.angle: "np.angle",
-}  # fmt: skip
+Branch = Callable[..., Any]
+
+
+def _absolute(z: Array) -> Array:
+    """On the kink itself the side that the step goes to, as NumPy's comparisons have it."""
+    return np.where((z.real < 0) | ((z.real == 0) & (z.imag < 0)), -z, z)
+
+
+def _variance(z: Array, axis: Any = None, ddof: float = 0, keepdims: bool = False) -> Array:
+    mean = z.mean(axis=axis, keepdims=True)
+    squares = ((z - mean) ** 2).sum(axis=axis, keepdims=keepdims)
+    return np.asarray(squares / (z.size / mean.size - ddof))
+
+
+def _deviation(z: Array, axis: Any = None, ddof: float = 0, keepdims: bool = False) -> Array:
+    return np.asarray(np.sqrt(_variance(z, axis, ddof, keepdims)))
+
+
+def _norm(z: Array, *, axis: Any = None, keepdims: bool = False) -> Array:
+    return np.asarray(np.sqrt((z * z).sum(axis=axis, keepdims=keepdims)))
+
+
+# What is not analytic, by name, with the branch on which it is; None where there is none.
+UFUNCS: dict[np.ufunc, tuple[str, Branch | None]] = {
+    np.absolute: ("np.abs", _absolute),
+    np.fabs: ("np.fabs", _absolute),
+    np.sign: ("np.sign", lambda z: np.sign(z.real) + 0j),
+    np.conjugate: ("np.conj", lambda z: z),
+    np.hypot: ("np.hypot", lambda a, b: np.sqrt(a * a + b * b)),
+    np.copysign: ("np.copysign", None),
+}
+FUNCTIONS: dict[Callable[..., Any], tuple[str, Branch | None]] = {
+    np.linalg.norm: ("np.linalg.norm", _norm),
+    np.var: ("np.var", _variance),
+    np.std: ("np.std", _deviation),
+    np.vdot: ("np.vdot", lambda a, b: np.asarray((np.ravel(a) * np.ravel(b)).sum())),
+    np.angle: ("np.angle", None),
+}
 
 
 class Notes(NamedTuple):
-    """What was done that is not analytic, by name; and the numbers that watched arrays met."""
+    """What was done that is not analytic, by name, and went on by a branch, or did not; and the
+    numbers that watched arrays met."""
 
     names: set[str]
+    continued: set[str]
     met: list[Any]
 
 
@@ -51,7 +87,10 @@ class Watched(np.ndarray):
         _meet(inputs)
         plain = [_plain(x) for x in inputs]
         if ufunc in UFUNCS and any(map(np.iscomplexobj, plain)):
-            _note(UFUNCS[ufunc])
+            name, branch = UFUNCS[ufunc]
+            if method == "__call__" and out is None:
+                return _by_branch(name, branch, getattr(ufunc, method), plain, options)
+            _note(name)
         options = {key: _plain(value) for key, value in options.items()}
         if out is not None:
             options["out"] = tuple(map(_plain, out))
@@ -63,7 +102,8 @@ class Watched(np.ndarray):
     def __array_function__(self, function: Any, types: Any, args: Any, kwargs: Any) -> Any:
         _meet(args)
         if function in FUNCTIONS and np.iscomplexobj(args[0]):
-            _note(FUNCTIONS[function])
+            name, branch = FUNCTIONS[function]
+            return _by_branch(name, branch, function, [_plain(x) for x in args], kwargs)
         result = super().__array_function__(function, types, args, kwargs)
         return (
             type(result)(map(watched, result)) if type(result) in (tuple, list) else watched(result)
@@ -89,10 +129,25 @@ def _plain(x: Any) -> Any:
     return x.view(np.ndarray) if isinstance(x, Watched) else x
 
 
-def _note(name: str) -> None:
+def _note(name: str, continued: bool = False) -> None:
     notes = _notes.get()
     if notes is not None:
-        notes.names.add(name)
+        (notes.continued if continued else notes.names).add(name)
+
+
+def _by_branch(
+    name: str, branch: Branch | None, f: Branch, args: Sequence[Any], options: dict[str, Any]
+) -> Any:
+    """f on the branch where it is analytic, if there is one for these arguments; and noted."""
+    try:
+        if branch is not None:
+            result = watched(branch(*args, **options))
+            _note(name, continued=True)
+            return result
+    except TypeError:  # an argument that the branch does not know
+        pass
+    _note(name)
+    return watched(f(*args, **options))
 
 
 def _meet(operands: Iterable[Any]) -> None:
@@ -107,7 +162,7 @@ def _meet(operands: Iterable[Any]) -> None:
 
 def noted(f: Callable[[], Any]) -> tuple[Notes, Any]:
     """What f does to watched arrays; and its result, or None."""
-    notes, result = Notes(set(), []), None
+    notes, result = Notes(set(), set(), []), None
     token = _notes.set(notes)
     try:
         with np.errstate(all="ignore"), warnings.catch_warnings():
@@ -123,7 +178,8 @@ def noted(f: Callable[[], Any]) -> tuple[Notes, Any]:
 class Seen(NamedTuple):
     """What was seen of f at complex inputs.
 
-    names: what is not analytic, by name. z: f of these inputs, if known.
+    names: what is not analytic, by name; and has no branch by which it went on. z: f of these
+        inputs, if known.
     lost: whether numbers came out, or met those that are watched, which follow the inputs and are
         not watched, as after np.asarray: then not all was seen.
     """
@@ -131,6 +187,7 @@ class Seen(NamedTuple):
     names: list[str]
     z: Array | None
     lost: bool
+    continued: bool = False
 
 
 def not_analytic(setting: Setting, inputs: list[Any], near: list[Any]) -> Seen:
@@ -143,8 +200,9 @@ def not_analytic(setting: Setting, inputs: list[Any], near: list[Any]) -> Seen:
     if isinstance(subject, GradientOf):
         subject = subject.inner
     if isinstance(subject, TensorFunction):
-        names = [name for call in subject.own or () for name in noted(partial(_run, call))[0].names]
-        return Seen(sorted(set(names)), None, False)
+        notes = [noted(partial(_run, call))[0] for call in subject.own or ()]
+        every = set().union(*(each.names | each.continued for each in notes))
+        return Seen(sorted(every), None, False)
     assert isinstance(subject, Pair)
     here, there = (noted(partial(_watched_results, subject, x)) for x in (inputs, near))
     names, results = sorted(here[0].names), here[1]
@@ -153,7 +211,8 @@ def not_analytic(setting: Setting, inputs: list[Any], near: list[Any]) -> Seen:
     found = [np.array(y) for y in results]
     out = any(y.dtype.kind == "c" and not isinstance(x, Watched) for x, y in zip(results, found))
     lost = out or not _same(here[0].met, there[0].met)
-    return Seen(names, setting.flat(found).astype(complex), lost)
+    z = setting.flat(found).astype(complex)
+    return Seen(names, z, lost, bool(here[0].continued))
 
 
 def _watched_results(subject: Pair, inputs: Sequence[Any]) -> list[Any]:

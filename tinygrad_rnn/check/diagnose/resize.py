@@ -135,6 +135,7 @@ def case_at(first: Case, inputs: Sequence[Any], seed: int) -> Case | None:
         with np.errstate(all="ignore"):
             names, checked = setting.names, setting.checked
             there = Setting(setting.subject, arrays, names, checked, twice=False)
+            there.continued = setting.continued
     except Exception:  # the forward was made for other shapes
         return None
     return made_case(there, [seed, 11], first.program)
