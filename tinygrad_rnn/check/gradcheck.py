@@ -50,10 +50,10 @@ def gradcheck(
     """Compare the gradient of f with the truth at these inputs, for a random dL/dy.
 
     The truth is the complex step along a random direction in each input (see `oracle.py`): exact to
-    rounding, one evaluation of f a direction. np.abs, a norm and a
-    variance go on analytically on their side of the kink (`watched.py`). Differences of f replace it
-    where f cannot take complex numbers, or does what loses their imaginary part; the report says
-    so. On a kink every subgradient is right.
+    rounding, one evaluation of f a direction. np.abs, a norm and a variance go on analytically, on
+    their side of the kink (see `watched.py`). Differences of f replace it where f cannot take
+    complex numbers, or loses their imaginary part otherwise; the report says so. On a kink every
+    subgradient is right.
 
     Args:
         f: a function of Tensors that returns a Tensor or a tuple of them: the engine's gradient is

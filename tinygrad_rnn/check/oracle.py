@@ -6,9 +6,9 @@ so
     J u = Im f(x + ih u) / h
 
 with no difference of nearly equal numbers; h = 1e-100 leaves no truncation error either. It needs
-an f whose every operation is analytic along the way (`np.where` on the real part is; `np.abs` is on
-a watched array, see `watched.py`), which `choose` verifies. Where it is not, central differences extrapolated to h = 0 stand in
-(Richardson 1911), and say themselves how well they see.
+an f whose every operation is analytic along the way (`np.where` on the real part is; `np.abs` is,
+on a watched array, see `watched.py`), which `choose` verifies. Where it is not, central differences
+extrapolated to h = 0 stand in (Richardson 1911), and say themselves how well they see.
 
 Read next: `compare.py`, which compares with this.
 """
