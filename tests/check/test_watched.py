@@ -121,8 +121,11 @@ def test_the_magnitude_of_a_real_part_is_no_reason():
         lambda w: np.abs(np.asarray(w)).sum(),
         lambda w: np.abs(np.array(list(w))).sum(),
         lambda w: np.where(np.abs(w) > 0, np.abs(w), 0).sum(),
+        lambda w: (w.real**2).sum(),
+        lambda w: (np.real(w) ** 2).sum(),
+        lambda w: sum(v * v for v in w.tolist()),
     ],
-    ids=["a loop", "np.asarray", "np.array", "np.where"],
+    ids=["a loop", "np.asarray", "np.array", "np.where", "real", "np.real", "tolist"],
 )
 def test_a_forgotten_penalty_is_found_where_arrays_lose_their_watch(penalty, weight):
     def forgotten(g, x, w):

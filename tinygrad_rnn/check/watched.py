@@ -113,6 +113,14 @@ class Watched(np.ndarray):
         """A single number stays watched, too; so do the numbers of a loop over a vector."""
         return watched(super().__getitem__(index))
 
+    @property
+    def real(self) -> Any:  # type: ignore[misc]
+        """Of what stands for a real number, itself."""
+        if not np.iscomplexobj(self):
+            return self
+        _note("real", continued=True)
+        return self
+
     def var(self, *args: Any, **kwargs: Any) -> Any:
         return np.var(self, *args, **kwargs)
 

@@ -112,7 +112,8 @@ def _steps(program: Program) -> list[_Step] | None:
     """The steps, if each makes every state, and takes those of the step before only."""
     count = max((line.t + 1 for line in program.lines if line.t is not None), default=0)
     steps = [_Step({}, {}, []) for _ in range(count)]
-    for role in set(program.carried.values()):
+    roles = set(program.carried.values())
+    for role in roles:
         for n in program.roles.get(role, ()):
             steps[program.lines[n].t or 0].states[role] = n
     for (n, i), t in crossings(program):
@@ -123,8 +124,8 @@ def _steps(program: Program) -> list[_Step] | None:
             return None
         steps[t].takes.append(((n, i), role))
     later = steps[1:]  # the first one may start from constants
-    whole = all(step.states.keys() == step.before.keys() for step in later)
-    return steps if whole and steps[0].states.keys() >= steps[0].before.keys() else None
+    whole = all(step.states.keys() == roles for step in steps)
+    return steps if whole and all(step.before.keys() == roles for step in later) else None
 
 
 def _entry(program: Program, state: int, late: bool) -> int | None:
