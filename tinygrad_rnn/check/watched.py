@@ -113,8 +113,8 @@ class Watched(np.ndarray):
         """A single number stays watched, too; so do the numbers of a loop over a vector."""
         return watched(super().__getitem__(index))
 
-    @property
-    def real(self) -> Any:  # type: ignore[misc]
+    @property  # type: ignore[misc]
+    def real(self) -> Any:
         """Of what stands for a real number, itself."""
         if not np.iscomplexobj(self):
             return self
