@@ -212,15 +212,18 @@ def not_analytic(setting: Setting, inputs: list[Any], near: list[Any]) -> Seen:
         every = set().union(*(each.names | each.continued for each in notes))
         return Seen(sorted(every), None, False)
     assert isinstance(subject, Pair)
-    here, there = (noted(partial(_watched_results, subject, x)) for x in (inputs, near))
-    names, results = sorted(here[0].names), here[1]
+    seen, results = noted(partial(_watched_results, subject, inputs))
+    names = sorted(seen.names)
     if results is None:
         return Seen(names, None, False)
     found = [np.array(y) for y in results]
     out = any(y.dtype.kind == "c" and not isinstance(x, Watched) for x, y in zip(results, found))
-    lost = out or not _same(here[0].met, there[0].met)
+    lost = out
+    if seen.met and not lost:
+        again, _ = noted(partial(_watched_results, subject, near))
+        lost = not _same(seen.met, again.met)
     z = setting.flat(found).astype(complex)
-    return Seen(names, z, lost, bool(here[0].continued))
+    return Seen(names, z, lost, bool(seen.continued))
 
 
 def _watched_results(subject: Pair, inputs: Sequence[Any]) -> list[Any]:
