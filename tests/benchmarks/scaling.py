@@ -1,6 +1,6 @@
 """Does the cost of a long graph stay linear, in time, in memory and in objects left behind?
 
-    python tests/benchmarks/scaling.py                   # everything, about ten seconds
+    python tests/benchmarks/scaling.py                   # everything, about three minutes
     python tests/benchmarks/scaling.py --only growth     # or: chain, leftovers, memory
 
 Each figure is printed beside its bar; the exit status is 1 if a bar is missed.

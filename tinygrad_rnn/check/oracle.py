@@ -201,8 +201,7 @@ COMPLEX = Oracle("complex step", complex_step, 1e-12, 1e-11, "sees 15 digits")
 COMPLEX32 = Oracle("complex step", complex_step, 1e-4, 1e-3, "sees 6 digits: f computes in float32")
 RICHARDSON = Oracle("Richardson differences", richardson, 1e-8, 1e-8, "")
 
-
-UNSEEN = "its imaginary part is not its derivative (np.abs, np.sign, np.conj do that)"
+LOSES = "its imaginary part is not its derivative (np.abs, np.sign, np.conj do that)"
 
 
 def choose(setting: Setting, rng: np.random.Generator) -> Oracle:
@@ -218,7 +217,7 @@ def choose(setting: Setting, rng: np.random.Generator) -> Oracle:
     names, z, lost, setting.continued = seen
     why = unsafe(setting, steps, z=z) and unsafe(setting, _own(steps, setting))
     if lost and not why and _disproved(setting, steps, blur=1e-10):
-        why = UNSEEN
+        why = LOSES
     if names:
         why = f"it calls {' and '.join(names)}, which no complex step goes through"
     if why and hold_jumps(setting):
@@ -292,7 +291,7 @@ def unsafe(setting: Setting, steps: Steps, was: float = 0.0, z: Array | None = N
         return "it is not finite at complex numbers"
     if any(_roughly(setting, steps, slope, h, was) for h in (1e-5, 1e-7, 1e-4, 1e-3, 1e-9)):
         return ""
-    return UNSEEN
+    return LOSES
 
 
 def _roughly(setting: Setting, steps: Steps, slope: Array, h: float, was: float) -> bool:

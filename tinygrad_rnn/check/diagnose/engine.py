@@ -121,9 +121,7 @@ class Engine:
             return found
         found += self._held(other_masks(self.first), among)
         in_time = [*islice(self._in_time(among), 1)]
-        if (
-            in_time
-        ):  # where only the last step has a loss, a loop that is not reversed looks so, too
+        if in_time:  # a loop that is not reversed may look so, too
             in_time += self._held([walked_forward()], among)
         found += in_time
         in_place = self._held(self._in_one_place(among, rivals=bool(found)), among)
