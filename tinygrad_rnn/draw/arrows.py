@@ -23,6 +23,10 @@ WIDEST, THINNEST = 4.5, 0.4  # pt
 STEEPEST = 1.4  # pt, that an arrow with a tenth of the gradient is thinner by, at most
 
 
+_PLAIN: dict[str, str] = {}
+_COLOURED = ("parameter", "input")  # arrows that start there are coloured like it
+
+
 class Arrows:
     """The attributes of arrows, forwards."""
 
@@ -31,23 +35,21 @@ class Arrows:
     def __init__(self, plan: Plan, theme: Theme) -> None:
         self.plan, self.theme = plan, theme
         self.focus = plan.focus.lines if plan.focus else None
+        self.state = {"color": theme.state, "penwidth": "2"}
+        self.colours = {name: {"color": theme.nodes[name]["color"]} for name in _COLOURED}
+        self.colours["derivative"] = {"color": theme.gradient}
 
     def link(self, link: Link, belted: bool) -> dict[str, str]:
         """The arrow of one argument; `belted`: it takes a state from a belt."""
-        looks = self.plan.looks(link.source)
-        values: dict[str, str] = {}
         if belted or self.plan.line(link.source).kind == "folded":
-            values = {"color": self.theme.state, "penwidth": "2"}
-        elif looks in ("parameter", "input"):
-            values = {"color": self.theme.nodes[looks]["color"]}
-        elif looks == "derivative":
-            values = {"color": self.theme.gradient}
-        return self._focused(values, [link])
+            values = self.state
+        else:
+            values = self.colours.get(self.plan.looks(link.source), _PLAIN)
+        return values if self.focus is None else self._focused(values, [link])
 
     def belt(self, links: list[Link]) -> dict[str, str]:
         """The line from a state to where it enters the next step, for these arguments there."""
-        gold = {"color": self.theme.state, "penwidth": "2", "arrowhead": "none"}
-        return self._focused(gold, links)
+        return self._focused({**self.state, "arrowhead": "none"}, links)
 
     def recurrence(self) -> dict[str, str]:
         """The arrow from a rolled step's state back to where it enters the next step.

@@ -9,7 +9,8 @@ Read next: `mermaid.py`.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from itertools import pairwise
+from itertools import groupby, pairwise
+from operator import attrgetter
 
 from ..program.lines import PREVIOUS
 from .arrows import Arrows
@@ -273,8 +274,10 @@ class _Writer:
             looks = {**looks, "dir": _OTHER_WAY[looks.get("dir", "forward")]}
             looks = {ends.get(key, key): value for key, value in looks.items()}
             way = list(reversed(way))
-        words = [*([f'class="{name}"'] if name else []), *([form(looks)] if looks else [])]
-        return f"{' -> '.join(way)} [{' '.join(words)}]"
+        words = form(looks) if looks else ""
+        if name:
+            words = f'class="{name}" {words}' if words else f'class="{name}"'
+        return f"{' -> '.join(way)} [{words}]"
 
     def _belts(self) -> Iterator[str]:
         """From each state through the end of its step to where it enters the next."""
@@ -301,27 +304,49 @@ class _Writer:
 
     def _links(self) -> Iterator[str]:
         """One arrow for each argument of each drawn line; from each circle one to its result."""
-        plan, parted = self.plan, set()
-        for link in sorted(plan.graph.links, key=self._place):
-            edge = _edge(link)
-            name = f"from-n{link.source} to-n{link.child} argument-{link.argument}"
-            looks = self.arrows.link(link, edge in self.lanes) | self._when(link)
-            if edge in plan.states.spines:
-                looks["weight"] = "200" if edge in self.straight else "100"
-            tail = self.tails.get(edge, f"n{link.source}")
-            head = self.heads.get(edge) or self.nodes.head(link.child)
-            yield self._arrow([tail, head], name, looks, plan.homes[link.child])
-            if self.nodes.is_parted(link.child) and link.child not in parted:
-                parted.add(link.child)
-                looks = {"weight": "100", **self.arrows.result(link.child)}
-                ends, name = (f"op_n{link.child}", f"n{link.child}"), f"result of-n{link.child}"
-                yield self._arrow(ends, name, looks, plan.homes[link.child])
+        for child, links in groupby(self.plan.graph.links, attrgetter("child")):
+            home, head = self.plan.homes[child], self.nodes.head(child)
+            first, *others = self._in_order(list(links), home)
+            yield self._link(first, head, home)
+            if self.nodes.is_parted(child):
+                looks = {"weight": "100", **self.arrows.result(child)}
+                yield self._arrow([head, f"n{child}"], f"result of-n{child}", looks, home)
+            for link in others:
+                yield self._link(link, head, home)
+
+    def _in_order(self, links: list[Link], home: int | None) -> list[Link]:
+        """Arrows into one node, side by side: by argument, and in a step by lane before that.
+
+        Graphviz keeps this order; with a first lane above a last one, belts do not cross.
+        """
+        entering = self.entering.get(home)
+        if len(links) == 1 or not entering:
+            return links
+        between = max(len(entering) - 1, 1) / 2
+        lanes, groups = self.lanes, self.plan.states.groups
+
+        def place(link: Link) -> float:
+            lane = lanes.get(_edge(link)) or groups.get(link.source)
+            return entering.index(lane) if lane in entering else between
+
+        return sorted(links, key=place)
+
+    def _link(self, link: Link, head: str, home: int | None) -> str:
+        """The arrow of one argument."""
+        source, child, argument, _ = link
+        edge = child, argument
+        looks = self.arrows.link(link, edge in self.lanes)
+        if self.plan.folds:
+            looks = looks | self._when(link)
+        if edge in self.plan.states.spines:
+            looks = looks | {"weight": "200" if edge in self.straight else "100"}
+        ends = self.tails.get(edge) or f"n{source}", self.heads.get(edge) or head
+        name = f"from-n{source} to-n{child} argument-{argument}"
+        return self._arrow(ends, name, looks, home)
 
     def _when(self, link: Link) -> dict[str, str]:
         """On an arrow into or out of a rolled step: at which steps it is there."""
         plan = self.plan
-        if not plan.folds:
-            return {}
         step = plan.step_of(link.source)
         inside = plan.step_of(link.child)
         if inside is not None and inside.rolled and plan.line(link.child).op == PREVIOUS:
@@ -353,19 +378,6 @@ class _Writer:
                 name = f"cut from-n{source} to-n{leaf}" if last else "cut"
                 extra = {} if last else {"arrowhead": "none", "label": ""}
                 yield self._arrow([tail, head], name, looks | extra, self.plan.homes[leaf])
-
-    def _place(self, link: Link) -> tuple[int, float, int]:
-        """Arrows into one node, side by side: by argument, and in a step by lane before that.
-
-        Graphviz keeps this order; with a first lane above a last one, belts do not cross.
-        """
-        home = self.plan.homes[link.child]
-        lanes = self.entering.get(home)
-        if not lanes:
-            return link.child, 0, link.argument
-        lane = self.lanes.get(_edge(link)) or self.plan.states.groups.get(link.source)
-        between = max(len(lanes) - 1, 1) / 2
-        return link.child, lanes.index(lane) if lane in lanes else between, link.argument
 
     def _last_handovers(self) -> Iterator[str]:
         """What takes something from many steps stands behind the last of them."""

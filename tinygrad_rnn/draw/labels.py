@@ -44,6 +44,7 @@ SYMBOLS = {
     "concatenate": "concat",
 }  # fmt: skip
 
+_EQUALS = Run(" = ")
 MISSING = "–"  # what `short` writes for a gradient that is not there
 
 
@@ -51,6 +52,18 @@ MISSING = "–"  # what `short` writes for a gradient that is not there
 def shape_text(shape: tuple[int, ...]) -> str:
     """2×8, or "" for a single number."""
     return "×".join(map(str, shape))
+
+
+@lru_cache(maxsize=4096)
+def shape_runs(shape: tuple[int, ...]) -> tuple[Run, ...]:
+    """The shape behind a title; nothing for a single number."""
+    return (Run("  " + shape_text(shape), "small"),) if shape else ()
+
+
+@lru_cache(maxsize=4096)
+def symbol_run(symbol: str) -> Run:
+    """The sign of an operation: very many nodes have one of few."""
+    return Run(symbol)
 
 
 def decimals(value: Any) -> str:
@@ -96,8 +109,8 @@ class Labeller:
         self._names = _names(plan)
         self._below = _rolled_places(plan)
         self._cuts = {leaf: source for source, leaf in plan.cuts}
+        self._ts = [Run(str(step.t), "sub") for step in plan.steps]
         self._texts: dict[int, tuple[str, str]] = {}
-        self._tooltips: dict[int, str] = {}
 
     def node(self, n: int) -> Label:
         """Name = operation, value, gradient."""
@@ -106,14 +119,16 @@ class Labeller:
             return self._box(n, line)
         if line.op == FOLDED:
             return Label((Run("⋯", "b"),))
-        name = self.name(n)
+        title = self.name(n)
         if line.op == PREVIOUS:
-            return Label((*name, *self._shape(line.shape)))
-        title = name
+            return Label(title + self._shape(line.shape))
         if line.op is not None:
-            symbol = Run(self._symbol(line))
-            title = (*name, Run(" = "), symbol) if name else (symbol,)
-        title = (*title, *self._shape(line.shape)) if line.kind != "constant" else title
+            symbol = symbol_run(self._symbol(line))
+            title = (*title, _EQUALS, symbol) if title else (symbol,)
+        if not self.show:
+            return Label(title)
+        if line.kind != "constant":
+            title += self._shape(line.shape)
         if self._below.get(n):  # it stands for many steps, each with a value of its own
             return Label(title, self._over_time(n))
         value, grad = self._value_and_gradient(n)
@@ -140,7 +155,7 @@ class Labeller:
         if line.kind == "constant":
             return Label(name, self._rows(value) if line.shape else ())
         rows = self._rows(value, self._sum(n, grad))
-        title = (*name, *self._shape(line.shape))
+        title = name + self._shape(line.shape)
         return Label(title if title or rows else (Run(f"n{n}", "b"),), rows)
 
     def record(self, n: int) -> Label:
@@ -164,7 +179,7 @@ class Labeller:
         if box.several:
             return Label(title, facts)
         rows = self._rows(*self._value_and_gradient(n))
-        return Label((*title, *self._shape(box.shape)), (*facts, *rows))
+        return Label(title + self._shape(box.shape), facts + rows)
 
     def reference(self, reference: Reference) -> Label:
         """The shared line's name, and the step's part of its gradient."""
@@ -216,43 +231,41 @@ class Labeller:
 
     def name(self, n: int) -> tuple[Run, ...]:
         """What line n is called; () for an operation that has no name and needs none."""
-        line = self.plan.line(n)
-        home = self.plan.homes[n]
+        line, home = self.plan.line(n), self.plan.homes[n]
         if line.kind == "constant":
             return (Run(f"{line.value:.3g}" if line.shape == () else "array"),)
         if n in self._names:
             return self._names[n]
-        if not line.name and n in self._cuts:
-            return self.name(self._cuts[n])
-        if not line.name and line.op == PREVIOUS:
-            return (Run(self._below.get(n, "")),)
-        if not line.name and n in self._below and line.op is None:
-            return (Run("x", "b"), Run(self._below[n], "sub")) if self._below[n] else ()
         if not line.name:
-            return (Run(f"n{n}", "b"),) if line.op is None or n in self.referred else ()
+            return self._unnamed(n, line)
         runs = name_runs(line.name)
         if n in self._below:
             below = self._below[n]
             return (runs[0], Run(below, "sub")) if below else runs
+        if len(runs) > 1 or home is None:
+            return runs
         leaf = line.op is None and not line.learned  # a weight belongs to no step
         inside = leaf or line.t is not None  # a running loss only goes along
-        if len(runs) == 1 and home is not None and inside:
-            return (*runs, Run(str(self.plan.steps[home].t), "sub"))
-        return runs
+        return (*runs, self._ts[home]) if inside else runs
+
+    def _unnamed(self, n: int, line: Line) -> tuple[Run, ...]:
+        """A line without a name: called after its source, its place in a rolled step, its number."""
+        if n in self._cuts:
+            return self.name(self._cuts[n])
+        if line.op == PREVIOUS:
+            return (Run(self._below.get(n, "")),)
+        if n in self._below and line.op is None:
+            return (Run("x", "b"), Run(self._below[n], "sub")) if self._below[n] else ()
+        return (Run(f"n{n}", "b"),) if line.op is None or n in self.referred else ()
 
     def tooltip(self, n: int) -> str:
-        """Everything about a line in one row of text; of a shared one for every reference to it."""
-        if n not in self._tooltips:
-            self._tooltips[n] = self._tooltip(n)
-        return self._tooltips[n]
-
-    def _tooltip(self, n: int) -> str:
+        """Everything about a line in one row of text."""
         line = self.plan.line(n)
         value, grad = self._value_and_gradient(n)
         made = f" = {line.op}({_operands(line.inputs)})" if line.op else ""
-        parts = [f"n{n}{made}", *([line.name] if line.name else [])]
-        parts.append(shape_text(line.shape) or "scalar")
-        return " | ".join([*parts, f"value {value}", f"grad {grad}"])
+        name = f" | {line.name}" if line.name else ""
+        shape = shape_text(line.shape) or "scalar"
+        return f"n{n}{made}{name} | {shape} | value {value} | grad {grad}"
 
     def _symbol(self, line: Line) -> str:
         if line.op == "getitem":
@@ -260,9 +273,7 @@ class Labeller:
         return SYMBOLS.get(str(line.op), str(line.op))
 
     def _shape(self, shape: tuple[int, ...]) -> tuple[Run, ...]:
-        if "shape" not in self.show or not shape:
-            return ()
-        return (Run("  " + shape_text(shape), "small"),)
+        return shape_runs(shape) if "shape" in self.show else ()
 
     def _rows(self, value: str | None, grad: str | None = None) -> tuple[Row, ...]:
         rows = []

@@ -9,7 +9,7 @@ Read next: `legend.py`.
 from __future__ import annotations
 
 from .collapse import Box
-from .escape import Quoted, attributes, form, quoted, rich_text
+from .escape import Quoted, attributes, pairs, quoted, rich_text
 from .labels import Label, Labeller, Row
 from .names import Run
 from .plan import Plan
@@ -23,6 +23,11 @@ NONLINEAR = frozenset(
     )
 )  # fmt: skip
 
+# Start, middle and end of an HTML-like table of rows, and of one of cells side by side.
+_TABLE = '<TABLE BORDER="0" CELLBORDER="0" CELLSPACING="0" CELLPADDING='
+_STACKED = f'{_TABLE}"1"><TR><TD>', "</TD></TR><TR><TD>", "</TD></TR></TABLE>"
+_BESIDE = f'{_TABLE}"4"><TR><TD>', "</TD><VR/><TD>", "</TD></TR></TABLE>"
+
 _LOWERED = str.maketrans("0123456789-−+", "₀₁₂₃₄₅₆₇₈₉₋₋₊")
 
 
@@ -34,23 +39,24 @@ class Nodes:
     ) -> None:
         self.plan, self.labeller, self.theme, self.rich = plan, labeller, theme, rich
         self.style, self.merged = style, style == "merged"
-        self._runs: dict[tuple[Run, bool], str] = {}  # few, and very many nodes
-        self._fonts: dict[tuple[str, int, bool], str] = {}
         self.compact = not labeller.show
+        # There are very many nodes: what many have alike is written once.
+        self._runs: dict[bool, dict[Run, str]] = {False: {}, True: {}}  # pale or not
+        self._fonts: dict[tuple[str, int, bool], str] = {}
+        self._forms: dict[tuple[str, str | None, str, bool, str], str] = {}
+        self._pills: dict[tuple[str, bool], str] = {}
+        self._points: dict[tuple[str, bool], str] = {}
+        self._tooltips: dict[int, str] = {}
 
     def line(self, n: int) -> str:
         """A recorded line."""
         plan, looks = self.plan, self.plan.looks(n)
-        pale = plan.pale(n)
-        label = self._words(n)
-        small = self.merged and self.compact and looks in ("op", "derivative")
-        circle = label.title[0].text if small and len(label.title) == 1 else ""
-        rounded = self.merged and plan.line(n).op in NONLINEAR and looks != "derivative"
-        first = f'id="node-n{n}" class="{looks}" label={self.label(label, pale)}'
-        colours = self._colours(looks, rounded and not circle, circle, pale)
-        lane = self._place(n)
-        place = f" {form(lane)}" if lane else ""
-        return f"n{n} [{first} {colours}{place} tooltip={quoted(self.labeller.tooltip(n))}]"
+        pale, label, circle = plan.pale(n), self._words(n), ""
+        if self.merged and self.compact and looks in ("op", "derivative") and len(label.title) == 1:
+            circle = label.title[0].text
+        names = f'id="node-n{n}" class="{looks}" label={self.label(label, pale)}'
+        form = self._form(looks, plan.line(n).op, circle, pale, self._lane(n))
+        return f"n{n} [{names} {form} tooltip={self._tooltip(n)}]"
 
     def is_parted(self, n: int) -> bool:
         """Whether the operation of a line stands in a circle of its own."""
@@ -68,28 +74,38 @@ class Nodes:
         symbol, looks = self.labeller.symbol(n), self.plan.looks(n)
         values = {"id": f"op-n{n}", "class": f"operation n{n}", "label": symbol}
         values |= self.theme.nodes["derivative" if looks == "derivative" else "op"]
-        values |= _circle(symbol) | self._place(n)
+        values |= _circle(symbol) | _group(self._lane(n))
         values |= self.theme.pale if self.plan.pale(n) else {}
         return f"op_n{n}" + attributes(**values)
 
-    def _colours(self, looks: str, rounded: bool, circle: str, pale: bool) -> str:
-        """The attributes for colours, shape and border."""
-        values = dict(self.theme.nodes[looks])
-        if circle:
-            values |= _circle(circle)
-        elif rounded:
-            values["style"] = "filled,rounded"
-        return form(values | (self.theme.pale if pale else {}))
+    def _form(self, looks: str, op: str | None, circle: str, pale: bool, lane: str) -> str:
+        """The attributes for colours, shape, border and lane."""
+        key = looks, op, circle, pale, lane
+        if key not in self._forms:
+            values = dict(self.theme.nodes[looks])
+            if circle:
+                values |= _circle(circle)
+            elif self.merged and op in NONLINEAR and looks != "derivative":
+                values["style"] = "filled,rounded"
+            values |= self.theme.pale if pale else {}
+            self._forms[key] = pairs(values | _group(lane))
+        return self._forms[key]
 
     def _words(self, n: int) -> Label:
         if self.style == "record" and not isinstance(self.plan.line(n), Box):
             return self.labeller.record(n)
         return self.labeller.result(n) if self.is_parted(n) else self.labeller.node(n)
 
-    def _place(self, n: int) -> dict[str, str]:
-        """The lane that a line stands on, if any."""
-        lane = self.plan.states.lanes.get(n) or self.plan.states.groups.get(n)
-        return {"group": lane} if lane else {}
+    def _lane(self, n: int) -> str:
+        """The lane that a line stands on; "" if there is none."""
+        states = self.plan.states
+        return states.lanes.get(n) or states.groups.get(n) or ""
+
+    def _tooltip(self, n: int) -> str:
+        """Everything about a line; of a shared one for every reference to it."""
+        if n not in self._tooltips:
+            self._tooltips[n] = quoted(self.labeller.tooltip(n))
+        return self._tooltips[n]
 
     def reference(self, reference: Reference) -> str:
         """What a step shares with others."""
@@ -99,7 +115,7 @@ class Nodes:
         )
         names = f'id="{reference.id}" class="reference {looks} n{reference.root}"'
         words = f"label={self.label(label, pale)} {self._pill(looks, pale)}"
-        tooltip = quoted(self.labeller.tooltip(reference.line))
+        tooltip = self._tooltip(reference.line)
         return f"{dot_name(reference.id)} [{names} {words} tooltip={tooltip}]"
 
     def handover(self, handover: Handover) -> str:
@@ -109,20 +125,24 @@ class Nodes:
         pale = self.plan.pale(source, child)
         names = f'id="{handover.id}" class="handover {looks} n{child}"'
         words = f"label={self.label(label, pale)} {self._pill(looks, pale)}"
-        tooltip = quoted(self.labeller.tooltip(child))
-        return f"{dot_name(handover.id)} [{names} {words} tooltip={tooltip}]"
+        return f"{dot_name(handover.id)} [{names} {words} tooltip={self._tooltip(child)}]"
 
     def _pill(self, looks: str, pale: bool) -> str:
         """The dashed, rounded form of a class."""
-        colours = self.theme.pale if pale else self.theme.nodes[looks]
-        kept = {k: v for k, v in colours.items() if k not in ("peripheries", "shape", "style")}
-        return form(kept | {"style": "filled,rounded,dashed", "fontsize": "10"})
+        if (looks, pale) not in self._pills:
+            colours = self.theme.pale if pale else self.theme.nodes[looks]
+            kept = {k: v for k, v in colours.items() if k not in ("peripheries", "shape", "style")}
+            values = kept | {"style": "filled,rounded,dashed", "fontsize": "10"}
+            self._pills[looks, pale] = pairs(values)
+        return self._pills[looks, pale]
 
     def point(self, name: str, lane: str, *, fork: bool = False) -> str:
         """Where a state enters or leaves a step; a visible dot where its belt forks."""
-        size = "0.05" if fork else "0.03"
-        values = {"shape": "point", "width": size, "height": size, "color": self.theme.state}
-        return f"{name} [{form(values | {'label': '', 'group': lane})}]"
+        if (lane, fork) not in self._points:
+            size = "0.05" if fork else "0.03"
+            values = {"shape": "point", "width": size, "height": size, "color": self.theme.state}
+            self._points[lane, fork] = attributes(**values, label="", group=lane)
+        return name + self._points[lane, fork]
 
     def table(self) -> str:
         """The shared leaves: name, shape, value and the sum of the gradients of all steps."""
@@ -144,7 +164,7 @@ class Nodes:
         return "shared" + attributes(**values, label=Quoted(label), **colours)
 
     # ------------------------------------------------------------ labels
-    def label(self, label: Label, pale: bool = False) -> Quoted:
+    def label(self, label: Label, pale: bool = False) -> str:
         """Title and rows, one under the other; in a record side by side."""
         beside = self.style == "record" and bool(label.rows)
         if not self.rich:
@@ -152,27 +172,20 @@ class Nodes:
             return quoted(
                 (" | " if beside else "\n").join(word for word in words if word or not beside)
             )
-        title = "".join([self._rich_run(run, pale) for run in label.title])
+        title = self._rich_title(label.title, pale)
         if not label.rows:
-            return Quoted(f"<{title or ' '}>")
-        if beside:
-            words = [*([title] if title else []), *(self._rich_row(r, 9, pale) for r in label.rows)]
-            cells = "<VR/>".join(f"<TD>{word}</TD>" for word in words)
-            return Quoted(
-                '<<TABLE BORDER="0" CELLBORDER="0" CELLSPACING="0" CELLPADDING="4">'
-                f"<TR>{cells}</TR></TABLE>>"
-            )
-        rows = [title, *(self._rich_row(row, 8, pale) for row in label.rows)]
-        cells = "".join([f"<TR><TD>{row}</TD></TR>" for row in rows if row])
-        return Quoted(
-            f'<<TABLE BORDER="0" CELLBORDER="0" CELLSPACING="0" CELLPADDING="1">{cells}</TABLE>>'
-        )
+            return f"<{title or ' '}>"
+        size = 9 if beside else 8
+        rows = [self._rich_row(row, size, pale) for row in label.rows]
+        start, between, end = _BESIDE if beside else _STACKED
+        return f"<{start}{between.join([title, *rows] if title else rows)}{end}>"
 
-    def _rich_run(self, run: Run, pale: bool = False) -> str:
-        key = run, pale
-        if key not in self._runs:
-            self._runs[key] = self._written(run, pale)
-        return self._runs[key]
+    def _rich_title(self, title: tuple[Run, ...], pale: bool = False) -> str:
+        known = self._runs[pale]
+        for run in title:
+            if run not in known:
+                known[run] = self._written(run, pale)
+        return "".join([known[run] for run in title])
 
     def _written(self, run: Run, pale: bool) -> str:
         text = rich_text(run.text)
@@ -201,7 +214,7 @@ class Nodes:
     ) -> Quoted:
         body = "".join(
             f'<TR><TD BGCOLOR="{self.theme.nodes[self.plan.looks(n)]["fillcolor"]}">'
-            f"{''.join(self._rich_run(run) for run in name)}</TD>"
+            f"{self._rich_title(name)}</TD>"
             + "".join(f"<TD>{self._rich_row(cell, 9)}</TD>" for cell in cells)
             + "</TR>"
             for n, name, cells in rows
@@ -231,6 +244,11 @@ def _lowered(text: str) -> str:
 def dot_name(svg_id: str) -> str:
     """A DOT name from an SVG id."""
     return svg_id.replace("-", "_")
+
+
+def _group(lane: str) -> dict[str, str]:
+    """What keeps the nodes of a lane in a row."""
+    return {"group": lane} if lane else {}
 
 
 def _circle(symbol: str) -> dict[str, str]:
