@@ -58,11 +58,13 @@ def ancestors(outputs: Iterable[Tensor], *, folded: bool = False) -> list[Tensor
     while stack:
         tensor = stack.pop()
         node = tensor._node if folded else tensor.node
-        if node is not None:
-            results.append(tensor)
-            fresh = [x for x in node.inputs if isinstance(x, Tensor) and x not in seen]
-            seen.update(fresh)
-            stack += dict.fromkeys(fresh)
+        if node is None:
+            continue
+        results.append(tensor)
+        for x in node.inputs:
+            if isinstance(x, Tensor) and x not in seen:
+                seen.add(x)
+                stack.append(x)
     return sorted(results, key=attrgetter("_node.index"))
 
 

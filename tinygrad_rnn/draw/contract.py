@@ -66,16 +66,16 @@ def contract(lines: Sequence[Line], hide: Collection[str], kept: Collection[int]
     drawn, links = [], []
     hidden: Counter[str] = Counter()
     passed = set()
-    for line in lines:
-        if line.number not in kept and line.op in hide and is_movement(line):
+    for n, line in enumerate(lines):
+        if line.op in hide and n not in kept and is_movement(line):
             roots.append(roots[line.inputs[0]])
             hidden[str(line.op)] += 1
-            passed.add(line.number)
+            passed.add(n)
             continue
-        roots.append(line.number)
-        drawn.append(line.number)
+        roots.append(n)
+        drawn.append(n)
         for argument, operand in enumerate(line.inputs):
-            links.append(Link(roots[operand], line.number, argument, operand))
+            links.append(Link(roots[operand], n, argument, operand))
     return Contracted(lines, drawn, roots, links, hidden, frozenset(passed))
 
 
@@ -110,5 +110,6 @@ def is_movement(line: Line) -> bool:
 def looks_up(line: Line) -> bool:
     """Whether a line picks entries by an array of indices, as an embedding and a loss do."""
     index = line.attrs.get("index")
-    parts = index if isinstance(index, tuple) else (index,)
-    return any(isinstance(part, (np.ndarray, list)) for part in parts)
+    if isinstance(index, tuple):
+        return any(isinstance(part, (np.ndarray, list)) for part in index)
+    return isinstance(index, (np.ndarray, list))

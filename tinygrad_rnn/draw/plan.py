@@ -181,12 +181,12 @@ def make_plan(
 
 def _unscoped(graph: Graph, steps: list[TimeStep], homes: list[int | None]) -> frozenset[int]:
     """The steps without a line that a scope put there."""
-    scoped = {
-        homes[line.number]
-        for line in graph.nodes
-        if line.t is not None and line.number not in graph.unscoped
-    }
-    return frozenset([step.number for step in steps]) - scoped
+    unscoped = {step.number for step in steps}
+    for line in graph.nodes:
+        home = homes[line.number]
+        if home in unscoped and line.t is not None and line.number not in graph.unscoped:
+            unscoped.discard(home)
+    return frozenset(unscoped)
 
 
 def _keep_only(drawn: set[int], steps: list[TimeStep], states: States) -> None:
@@ -207,11 +207,13 @@ def find_derivatives(graph: Graph) -> frozenset[int]:
     """
     found: set[int] = set()
     for line in graph.nodes:
-        recorded = line.op is not None and line.scope[:1] == ("gradient",)
-        added = line.op == "add" and found.issuperset(line.inputs)
-        gathered = line.op in ("scatter", "sum_of_products") and not found.isdisjoint(line.inputs)
-        if recorded or added or gathered:
+        if line.scope and line.scope[0] == "gradient" and line.op is not None:
             found.add(line.number)
+        elif found:
+            added = line.op == "add" and found.issuperset(line.inputs)
+            gathered = line.op in ("scatter", "sum_of_products")
+            if added or (gathered and not found.isdisjoint(line.inputs)):
+                found.add(line.number)
     return frozenset(found)
 
 

@@ -74,7 +74,7 @@ def find_handovers(graph: Contracted, homes: list[int | None]) -> list[Handover]
     found: dict[int, list[Handover]] = {}
     for link in graph.links:
         home = homes[link.source]
-        if home is not None and homes[link.child] is None:
+        if homes[link.child] is None and home is not None:
             found.setdefault(link.child, []).append(Handover(link, home))
     several = [some for some in found.values() if len({one.step for one in some}) > 1]
     return [one for some in several for one in some]
@@ -124,10 +124,12 @@ def find_references(
     entrances = _entrances(graph, homes)
     found: dict[tuple[int | None, int], dict[Edge, list[Link]]] = {}
     for link in graph.links:
-        home, gate = homes[link.child], (link.child, link.argument)
-        drawn_outside = home is None and graph.lines[link.source].op is not None
+        home = homes[link.child]
         from_far = home in back and homes[link.source] not in (None, *back)
-        if gate in belted or drawn_outside or not (link.source in shared or from_far):
+        if not (link.source in shared or from_far):
+            continue
+        gate = link.child, link.argument
+        if gate in belted or (home is None and graph.lines[link.source].op is not None):
             continue
         if home is not None and homes[link.operand] == home and link.operand in graph.passed:
             gate = (entrances[link.operand], 0)
@@ -139,21 +141,20 @@ def find_references(
 def _shared(graph: Contracted, homes: list[int | None], belted: set[Edge]) -> set[int]:
     """The drawn lines outside of all steps that two or more steps take."""
     takers: dict[int, set[int]] = {}
-    for link in graph.links:
-        home, edge = homes[link.child], (link.child, link.argument)
-        if home is not None and homes[link.source] is None and edge not in belted:
-            takers.setdefault(link.source, set()).add(home)
+    for source, child, argument, _ in graph.links:
+        home = homes[child]
+        if homes[source] is None and home is not None and (child, argument) not in belted:
+            takers.setdefault(source, set()).add(home)
     return {n for n, some in takers.items() if len(some) > 1}
 
 
 def _entrances(graph: Contracted, homes: list[int | None]) -> list[int]:
     """For every hidden line inside a step the first hidden line there on the way to it."""
     entrances = list(range(len(graph.lines)))
-    for line in graph.lines:
-        if line.number in graph.passed:
-            (operand,) = line.inputs
-            if homes[operand] == homes[line.number] and operand in graph.passed:
-                entrances[line.number] = entrances[operand]
+    for n in sorted(graph.passed):
+        (operand,) = graph.lines[n].inputs
+        if homes[operand] == homes[n] and operand in graph.passed:
+            entrances[n] = entrances[operand]
     return entrances
 
 

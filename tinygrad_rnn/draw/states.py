@@ -83,11 +83,7 @@ def base_name(name: str | None) -> str | None:
 
 
 class _Search:
-    """One pass along the chains, from each first step to its last.
-
-    `place` says where in its step a line stands: what has the same place in the next step is the
-    same state, one step later.
-    """
+    """One pass along the chains, from each first step to its last."""
 
     def __init__(
         self,
@@ -101,17 +97,15 @@ class _Search:
         self.ordinal = {n: k for step in steps for k, n in enumerate(step.members)}
         self.into: dict[int, list[Link]] = {step.number: [] for step in steps}
         self.inside: dict[int, list[Link]] = {}
+        into, inside = self.into, self.inside
         for link in graph.links:
             home = homes[link.child]
             if home is not None:
-                self.into[home].append(link)
-                self.inside.setdefault(link.source, []).append(link)
-        self.place = {n: (k, self.lines[n].op) for n, k in self.ordinal.items()}
-        for n in self.ordinal:
-            if self.lines[n].op == FOLDED:  # the place of what it stands for
-                operand = graph.roots[self.lines[n].inputs[0]]
-                self.place[n] = self.place.get(operand, self.place[n])
-        self.place |= {leaf: self.place[n] for leaf, n in cuts.items() if n in self.place}
+                into[home].append(link)
+                if link.source in inside:
+                    inside[link.source].append(link)
+                else:
+                    inside[link.source] = [link]
         self.found = States()
 
     def run(self) -> States:
@@ -131,6 +125,22 @@ class _Search:
             self._lay(step, entering[step.number], leaving[step.number])
         return self.found
 
+    def _place(self, n: int) -> tuple[int, str | None] | None:
+        """Where in its step a line stands; None for one outside of all.
+
+        What has the same place in the next step is the same state, one step later.
+        """
+        if self.cuts.get(n) in self.ordinal:
+            n = self.cuts[n]
+        if n not in self.ordinal:
+            return None
+        line = self.lines[n]
+        if line.op == FOLDED:  # the place of what it stands for
+            place = self._place(self.graph.roots[line.inputs[0]])
+            if place is not None:
+                return place
+        return self.ordinal[n], line.op
+
     def _origin(self, n: int) -> int:
         """The line that a cut was made from, or the line itself."""
         return self.cuts.get(n, n)
@@ -138,9 +148,10 @@ class _Search:
     def _entering(self, step: TimeStep) -> dict[int, list[Link]]:
         """The states of the step before that this one takes, perhaps over a cut."""
         found: dict[int, list[Link]] = {}
+        if step.previous is None:
+            return found
         for link in self.into[step.number]:
-            home = self.homes[self._origin(link.source)]
-            if step.previous is not None and home == step.previous:
+            if self.homes[self._origin(link.source)] == step.previous:
                 found.setdefault(link.source, []).append(link)
         return found
 
@@ -230,8 +241,8 @@ class _Search:
     ) -> list[int]:
         """The states that the last step makes: as in the step before, or called as what entered."""
         if step.previous is not None:
-            places = {self.place[n] for n in leaving[step.previous]}
-            alike = [n for n in step.members if self.place[n] in places]
+            places = {self._place(n) for n in leaving[step.previous]}
+            alike = [n for n in step.members if self._place(n) in places]
             if alike:
                 return alike
         names = {base_name(self.lines[n].name) for n in entering} - {None}
@@ -286,9 +297,9 @@ class _Search:
         """The lane of a new state: that of the same place, else name, in the step before."""
         lanes = self.found.lanes
         name = base_name(self.lines[n].name)
-        before = [m for m in entering if m in self.place]
-        for m in before:
-            if self.place[m] == self.place[n]:
+        place = self._place(n)
+        for m in entering:
+            if self._place(m) == place:
                 return lanes[self._origin(m)]
         for m in entering:
             if name is not None and base_name(self.lines[m].name) == name:

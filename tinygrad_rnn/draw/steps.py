@@ -144,12 +144,16 @@ def time_steps(
 
 def _move_in(graph: Contracted, homes: list[int | None]) -> None:
     """Leaves and hidden lines go where all their uses are; what is in a box, where that is."""
-    users: list[set[int | None]] = [set() for _ in graph.lines]
+    users: dict[int, int | None] = {}  # by line the home of its uses
+    several: set[int] = set()  # the lines whose uses are in several
+    roots, passed = graph.roots, graph.passed
     for line in reversed(graph.lines):
         n = line.number
-        if graph.roots[n] != n and n not in graph.passed:
-            homes[n] = homes[graph.roots[n]]
-        elif (line.op is None or n in graph.passed) and len(users[n]) == 1:
-            (homes[n],) = users[n]
+        if roots[n] != n and n not in passed:
+            homes[n] = homes[roots[n]]
+        elif (line.op is None or n in passed) and n in users and n not in several:
+            homes[n] = users[n]
+        home = homes[n]
         for operand in line.inputs:
-            users[operand].add(homes[n])
+            if users.setdefault(operand, home) != home:
+                several.add(operand)

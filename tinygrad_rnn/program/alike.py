@@ -18,7 +18,6 @@ Read next: `runs.py`.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from functools import lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -56,10 +55,14 @@ class Places:
     def __init__(self, lines: Sequence[Line], cuts: Mapping[int, int | None]) -> None:
         made = [line for line in lines if line.op is not None]
         known: dict[Any, int] = {}
+        scopes = {id(line.scope): line.scope for line in lines}  # neighbours share one
+        steps = {key: step_scope(scope) for key, scope in scopes.items()}
+        chains = {key: _chain(step) for key, step in steps.items()}
         self.numbers = np.array([line.number for line in made], dtype=np.int64)
-        self.tokens = np.array([_token(line, known) for line in made], dtype=np.int64)
+        tokens = [_token(line, chains[id(line.scope)], known) for line in made]
+        self.tokens = np.array(tokens, dtype=np.int64)
         self.parameters = np.array([x.kind == "parameter" for x in lines], dtype=bool)
-        self.leaf_tokens = {x.number: _token(x, known) for x in lines if x.op is None}
+        self.leaf_tokens = {x.number: _token(x, None, known) for x in lines if x.op is None}
         place = [-1 - n for n in range(len(lines))]
         for k, line in enumerate(made):
             place[line.number] = k
@@ -73,8 +76,8 @@ class Places:
         self.sources = np.array(operands, dtype=np.int64)
         self.kinds = self._kinds()
         homes: dict[Scope | None, int] = {None: -1}
-        steps = [step_scope(line.scope) for line in made]
-        self.home = np.array([homes.setdefault(x, len(homes)) for x in steps], dtype=np.int64)
+        home = {key: homes.setdefault(step, len(homes)) for key, step in steps.items()}
+        self.home = np.array([home[id(line.scope)] for line in made], dtype=np.int64)
         self.begins, self.until_step = self._beginnings()
 
     def __len__(self) -> int:
@@ -138,18 +141,15 @@ class Places:
         return after, until
 
 
-def _token(line: Line, known: dict[Any, int]) -> int:
+def _token(line: Line, chain: tuple[str, ...] | None, known: dict[Any, int]) -> int:
     """A number for what a line is, and whose step it is in, apart from its operands and the places
     of an index: the steps of an encoder and those of a decoder are two loops."""
-    attrs = index_free(line) if line.attrs else ()
     dtype = getattr(line.value, "dtype", None)
-    chain = _chain(line.scope)
+    attrs = index_free(line) if line.attrs else ()
     key = line.op, line.kind, line.shape, dtype, len(line.inputs), attrs, chain
     return known.setdefault(key, len(known))
 
 
-@lru_cache(maxsize=4096)
-def _chain(scope: Scope) -> tuple[str, ...] | None:
-    """The names around the steps that a scope is in; None outside of all steps."""
-    step = step_scope(scope)
+def _chain(step: Scope | None) -> tuple[str, ...] | None:
+    """The names around a time step; None outside of all."""
     return None if step is None else tuple([x for x in step if isinstance(x, str)])

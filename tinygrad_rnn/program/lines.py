@@ -178,10 +178,12 @@ def step_scope(scope: Scope) -> Scope | None:
 
 def index_free(line: Line) -> tuple[Any, ...]:
     """The metadata of a line as a key, without the places of an index: x[3] and x[4] are alike."""
-    return tuple((key, _key(value, key == "index")) for key, value in line.attrs.items())
+    return tuple([(key, _key(value, key == "index")) for key, value in line.attrs.items()])
 
 
 def _key(value: Any, is_index: bool) -> Any:
+    if type(value) is int:
+        return "place" if is_index else value
     if isinstance(value, (tuple, list)):
         return tuple([_key(part, is_index) for part in value])
     if isinstance(value, slice):

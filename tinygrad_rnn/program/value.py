@@ -3,7 +3,7 @@
 Drawings, folds and exports start here; none of them needs more than these plain lines. What can be
 asked of them is in the files beside this one, a file for each question.
 
-Read next: `recorded.py`.
+Read next: `collect.py`.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from ..graph import ancestors as results_of
 from ..guards import seed_of
 from ..modes import uncollected
 from ..tensor import Tensor
+from .collect import collect
 from .costs import Summary, flops, kept_bytes, summary
 from .differences import differences
 from .exchange import Contents, networkx_graph, read, written
@@ -29,7 +30,7 @@ from .listing import listing
 from .loops import Loop, companions, find_loops
 from .numbering import numbered
 from .queries import all_uses, ancestors, between, named, paths, uses
-from .recorded import as_recorded, recorded_arrays
+from .recorded import as_recorded
 
 Place = Tensor | int | str  # a line, by its Tensor, number or name
 
@@ -68,45 +69,14 @@ class Graph:
             if not isinstance(output, Tensor):
                 raise TypeError(f"a graph is made of Tensors; this is a {type(output).__name__}")
         self.outputs = outputs
-        self.nodes: list[Line] = []
+        self.nodes, self._numbers, self.replaced = collect(outputs)
+        self.ends = tuple(self._numbers[output] for output in outputs)
         self.folds: list[Fold] = []
         self.origins: list[int] | None = None
         self._recorded: Graph | None = None  # what a fold or roll was made of
         self._unscoped: frozenset[int] = frozenset()
-        self._numbers: dict[Tensor, int] = {}
-        results = results_of(outputs)
-        self._arrays = recorded_arrays(results)
-        self.replaced = [x.label for x in self._arrays]
-        for tensor in results:
-            self._add(tensor)
-        for tensor in outputs:
-            if tensor not in self._numbers:
-                self._add(tensor)
-        self.ends = tuple(self._numbers[output] for output in outputs)
         self._known: Callable[[Any], Gradients] | None = None  # gradients that need no walk
         self._norms: Callable[[int, Any], Sequence[float] | None] | None = None
-
-    def _add(self, tensor: Tensor) -> None:
-        """A line for a tensor, and before it for those of its operands that are leaves."""
-        node, nodes, numbers = tensor.node, self.nodes, self._numbers
-        inputs = []
-        for x in () if node is None else node.inputs:
-            if not isinstance(x, Tensor):
-                inputs.append(len(nodes))
-                nodes.append(Line(len(nodes), None, (), {}, (), raw(x), None, None, "constant"))
-                continue
-            if x not in numbers:
-                self._add(x)
-            inputs.append(numbers[x])
-        number = numbers[tensor] = len(nodes)
-        data, name = self._arrays.get(tensor, tensor.data), tensor.name
-        if node is not None:
-            op, attrs, scope = node.op.name, node.attrs, node.scope
-            line = Line(number, op, tuple(inputs), attrs, scope, data, tensor, name, "op")
-        else:
-            kind = _leaf_kind(tensor)
-            line = Line(number, None, (), {}, (), data, tensor, name, kind, tensor.learned)
-        nodes.append(line)
 
     def __len__(self) -> int:
         return len(self.nodes)
@@ -454,9 +424,3 @@ class Graph:
     def to_networkx(self) -> Any:
         """A `networkx.MultiDiGraph`: one node for each line, one edge for each argument."""
         return networkx_graph(self, self.gradients() if self.differentiable else None)
-
-
-def _leaf_kind(tensor: Tensor) -> str:
-    if tensor.requires_grad:
-        return "parameter"
-    return "input" if tensor.cut is None else "cut"
