@@ -63,17 +63,16 @@ class Places:
         self.tokens = np.array(tokens, dtype=np.int64)
         self.parameters = np.array([x.kind == "parameter" for x in lines], dtype=bool)
         self.leaf_tokens = {x.number: _token(x, None, known) for x in lines if x.op is None}
-        place = [-1 - n for n in range(len(lines))]
-        for k, line in enumerate(made):
-            place[line.number] = k
+        place = -1 - np.arange(len(lines))
+        place[self.numbers] = np.arange(len(made))
         for leaf, source in cuts.items():  # values go on over a cut, so it is no leaf here
             if source is not None and lines[source].op is not None:
                 place[leaf] = place[source]
         counts = [len(line.inputs) for line in made]
         self.first = np.concatenate([[0], np.cumsum(counts, dtype=np.int64)])
         self.users = np.repeat(np.arange(len(made)), counts)
-        operands = [place[x] for line in made for x in line.inputs]
-        self.sources = np.array(operands, dtype=np.int64)
+        operands = [n for line in made for n in line.inputs]
+        self.sources = place[np.array(operands, dtype=np.int64)]
         self.kinds = self._kinds()
         homes: dict[Scope | None, int] = {None: -1}
         home = {key: homes.setdefault(step, len(homes)) for key, step in steps.items()}

@@ -32,7 +32,7 @@ def collect(outputs: Sequence[Tensor]) -> Collected:
     lines: list[Line] = []
     numbers: dict[Tensor, int] = {}
     for tensor in results:
-        node = tensor.node
+        node = tensor._node  # `results_of` has written out replayed loops
         assert node is not None
         inputs = []
         for x in node.inputs:
@@ -45,9 +45,8 @@ def collect(outputs: Sequence[Tensor]) -> Collected:
                 lines.append(_leaf(len(lines), x))
             inputs.append(numbers[x])
         number = numbers[tensor] = len(lines)
-        op, attrs, scope = node.op.name, node.attrs, node.scope
-        data, name = tensor.data, tensor.name
-        lines.append(Line(number, op, tuple(inputs), attrs, scope, data, tensor, name, "op"))
+        op, attrs, scope, data = node.op.name, node.attrs, node.scope, tensor._array
+        lines.append(Line(number, op, tuple(inputs), attrs, scope, data, tensor, tensor.name, "op"))
     for tensor in outputs:
         if tensor not in numbers:
             numbers[tensor] = len(lines)

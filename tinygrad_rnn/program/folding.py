@@ -11,8 +11,7 @@ Read next: `differences.py`.
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -115,7 +114,8 @@ def folded(
     """
     if keep < 1:
         raise ValueError(f"a fold keeps at least 1 step at each end of a loop; given keep={keep}")
-    _demand_there(steps or (), lines, loops)
+    if steps:
+        _demand_there(steps, lines, loops)
 
     def kept(loop: Loop) -> Array:
         k = np.arange(len(loop))
@@ -172,15 +172,13 @@ def _gaps(kept: Array) -> list[tuple[int, int]]:
     return list(zip(first.tolist(), (after - 1).tolist()))
 
 
-Counts = Counter[tuple[int, int]]  # by loop and first step of a gap
-
-
 class _Thinner:
     """Leaves steps out of a program. A gap is a run of steps that are left out.
 
     Attributes:
         recorded, lines: the program, and the same with time steps in all its loops.
-        place: for every line of a loop (the loop's number, step, column).
+        users, sources: for every edge the line that takes, and the line that is taken.
+        looped: for every line the number of its loop, or -1; step, column: where it stands there.
         kept: for every loop which of its steps stay.
         stands: the recorded lines in whose place a new line stands, with that line's operands.
         inputs: for every line that stays its operands, as pairs (recorded line, argument).
@@ -196,10 +194,9 @@ class _Thinner:
     ) -> None:
         self.lines, self.ends, self.loops, self.op = in_steps(lines, loops), ends, loops, op
         self.recorded = lines
-        self.place: dict[int, tuple[int, int, int]] = {}
-        for i, loop in enumerate(loops):
-            for k, step in enumerate(loop.steps.tolist()):
-                self.place.update({n: (i, k, j) for j, n in enumerate(step)})
+        self.users = np.repeat(np.arange(len(lines)), [len(line.inputs) for line in lines])
+        self.sources = np.array([n for line in lines for n in line.inputs], dtype=np.int64)
+        self.looped, self.step, self.column = _places(loops, len(lines))
         self.kept: list[Array] = []
         for loop in loops:
             self.kept.append(self._in_step(loop, keep(loop)))
@@ -213,7 +210,7 @@ class _Thinner:
         along = np.ones(len(loop), dtype=bool)
         for n, column in zip(loop.steps[-1].tolist(), loop.steps.T.tolist()):
             for argument, source in enumerate(self.lines[n].inputs):
-                if self.place.get(source, (len(self.kept),))[0] < len(self.kept):
+                if 0 <= self.looped[source] < len(self.kept):
                     sources = [self.lines[k].inputs[argument] for k in column]
                     if sources[0] != source:
                         along &= [not self._gone(x) for x in sources]
@@ -221,10 +218,12 @@ class _Thinner:
 
     def _gone(self, n: int) -> bool:
         """Whether a line belongs to a step that is left out."""
-        if n not in self.place:
-            return False
-        i, k, _ = self.place[n]
-        return not self.kept[i][k]
+        i = self.looped[n]
+        return i >= 0 and not self.kept[i][self.step[n]]
+
+    def _place(self, n: int) -> tuple[int, int, int]:
+        """The loop, step and column of a line in a loop."""
+        return self.looped[n], self.step[n], self.column[n]
 
     # ------------------------------------------------------------ what stays
     def run(self) -> Thinned:
@@ -246,22 +245,19 @@ class _Thinner:
     def _companions(self, numbers: Mapping[int, int]) -> dict[int, int]:
         """The companions of the recorded program, as far as they are left."""
         recorded = companions(self.lines, self.loops)
-        gaps = {(i, self._gap(i, k)): n for n, (i, k, _) in self._places(self.stands)}
+        gaps = {(self.looped[n], self._gap(self.looped[n], self.step[n])): n for n in self.stands}
         found = {}
         for n, number in numbers.items():
             if n in self.stands and self.op == PREVIOUS:
-                i, _, j = self.place[n]
+                i, _, j = self._place(n)
                 n = int(self.loops[i].steps[-1, j])
             anchor = recorded.get(n)
             if anchor is not None and self._gone(anchor):
-                i, k, _ = self.place[anchor]
+                i, k, _ = self._place(anchor)
                 anchor = gaps.get((i, self._gap(i, k)))
             if anchor is not None and anchor in numbers:
                 found[number] = numbers[anchor]
         return found
-
-    def _places(self, lines: Iterable[int]) -> list[tuple[int, tuple[int, int, int]]]:
-        return [(n, self.place[n]) for n in lines]
 
     def _alive(self) -> set[int]:
         """The lines that stay: what the ends are made of, as far as steps stay."""
@@ -292,7 +288,7 @@ class _Thinner:
             if self._gone(source) or many > 1:
                 last = argument + many - 1
                 if many > 1:
-                    self.gathered[n, len(pairs)] = self.place[source][0]
+                    self.gathered[n, len(pairs)] = self.looped[source]
                 source = self._instead(inputs[last] if many > 1 else source, n)
                 argument = last
             pairs.append((source, argument))
@@ -305,27 +301,27 @@ class _Thinner:
         rest = self.lines[n].inputs[argument:]
         if len(rest) < LEAST or not self._left_out(rest[0]) or self._same_loop(n, rest[0]):
             return 1
-        i, before, j = self.place[rest[0]]
+        i, before, j = self._place(rest[0])
         count = 1
         for source in rest[1:]:
-            if not self._left_out(source) or self.place[source][::2] != (i, j):
+            if not self._left_out(source) or self._place(source)[::2] != (i, j):
                 break
-            if self.place[source][1] == before:
+            if self.step[source] == before:
                 break
-            before = self.place[source][1]
+            before = self.step[source]
             count += 1
         return count if count >= LEAST else 1
 
     def _same_loop(self, n: int | None, other: int) -> bool:
-        return n in self.place and self.place[n][0] == self.place[other][0]
+        return n is not None and self.looped[n] == self.looped[other]
 
     def _left_out(self, n: int) -> bool:
         """Whether a line is not drawn as what it is: a rolled step stands for all of its loop."""
-        return self._gone(n) or (self.op == PREVIOUS and n in self.place)
+        return self._gone(n) or (self.op == PREVIOUS and self.looped[n] >= 0)
 
     def _instead(self, source: int, user: int | None) -> int:
         """What a line takes for one that is left out."""
-        i, k, j = self.place[source]
+        i, k, j = self._place(source)
         steps = self.loops[i].steps
         if not self._same_loop(user, source):
             if self.op == PREVIOUS:
@@ -365,7 +361,7 @@ class _Thinner:
         line = self.lines[n]
         if n not in self.stands:
             return replace(line, number=number, inputs=inputs)
-        i, k, j = self.place[n]
+        i, k, j = self._place(n)
         first, last = self._gap(i, k)
         # in the last of the steps left out, or, rolled, in the step that it enters
         scope = self.lines[self.loops[i].steps[last + (self.op == PREVIOUS), j]].scope
@@ -376,40 +372,35 @@ class _Thinner:
         """For each line that goes into what is left out, the edges by which it does."""
         entering = {source for sources in self.stands.values() for source in sources}
         users: dict[int, list[tuple[int, int]]] = {source: [] for source in entering}
-        for line in self.lines:
-            if line.number in alive and line.number not in self.stands:
+        enters = np.zeros(len(self.lines), dtype=bool)
+        enters[list(entering)] = True
+        for n in dict.fromkeys(self.users[enters[self.sources]].tolist()):
+            if n in alive and n not in self.stands:
                 continue
-            for argument, source in enumerate(line.inputs):
+            for argument, source in enumerate(self.lines[n].inputs):
                 if source in entering:
-                    users[source].append((line.number, argument))
+                    users[source].append((n, argument))
         return users
 
     # ------------------------------------------------------------ the account
     def _folds(self, alive: set[int], numbers: dict[int, int]) -> list[Fold]:
         """One for each gap."""
-        lines, edges = self._counts(alive)
-        folds = []
-        for i, loop in enumerate(self.loops):
-            gaps = [gap for gap, stays in zip(self.gaps[i], self.kept[i].tolist()) if not stays]
-            for gap in dict.fromkeys(gaps):
-                place = i, gap[0]
-                folds.append(self._fold(loop, i, gap, lines[place], edges[place], numbers))
-        return folds
+        gaps: dict[tuple[int, tuple[int, int]], int] = {}  # by loop, first and last step
+        for i, kept in enumerate(self.kept):
+            for k in np.flatnonzero(~kept).tolist():
+                gaps.setdefault((i, self.gaps[i][k]), len(gaps))
+        lines, edges = self._counts(alive, gaps)
+        counts = zip(gaps, lines.tolist(), edges.tolist())
+        return [self._fold(i, gap, *counted, numbers) for (i, gap), *counted in counts]
 
     def _fold(
-        self,
-        loop: Loop,
-        i: int,
-        gap: tuple[int, int],
-        lines: int,
-        edges: int,
-        numbers: dict[int, int],
+        self, i: int, gap: tuple[int, int], lines: int, edges: int, numbers: dict[int, int]
     ) -> Fold:
-        rolled, (first, last) = self.op == PREVIOUS, gap
-        stands = [n for n in sorted(self.stands) if n in numbers and self.place[n][0] == i]
-        stands = [n for n in stands if first <= self.place[n][1] <= last]
+        loop, rolled, (first, last) = self.loops[i], self.op == PREVIOUS, gap
+        stands = [n for n in sorted(self.stands) if n in numbers and self.looped[n] == i]
+        stands = [n for n in stands if first <= self.step[n] <= last]
         end = loop.steps[-1].tolist()
-        places = [(n, *self.place[n][1:]) for n in stands]
+        places = [(n, self.step[n], self.column[n]) for n in stands]
         states = [(end[j], n, len(loop) - 1 - k) for n, k, j in places if end[j] in numbers]
         columns = zip(end, loop.steps.T.tolist())
         return Fold(
@@ -424,9 +415,11 @@ class _Thinner:
 
     def _cuts(self, loop: Loop, gap: tuple[int, int]) -> int:
         """How many cuts a gap takes its states over."""
+        cut = [line.number for line in self.lines if line.kind == "cut"]
+        if not cut:
+            return 0
         lines = loop.steps[gap[0] : gap[1] + 1].ravel().tolist()
-        taken = {x for n in lines for x in self.lines[n].inputs}
-        return sum(self.lines[x].kind == "cut" for x in taken)
+        return len({x for n in lines for x in self.lines[n].inputs}.intersection(cut))
 
     def _own(self, loop: Loop) -> list[int]:
         """The leaves of the last step that are others in the first."""
@@ -438,23 +431,37 @@ class _Thinner:
             if x != y and self.lines[x].op is None and self.lines[y].op is None
         ]
 
-    def _counts(self, alive: set[int]) -> tuple[Counts, Counts]:
-        """How many lines and edges went with each gap."""
-        stays = alive - set(self.stands)
-        owner: dict[int, tuple[int, int]] = {}
-        lines, edges = Counts(), Counts()
-        kept, gone = [x.tolist() for x in self.kept], [int(np.argmin(x)) for x in self.kept]
-        for n, (i, k, _) in self.place.items():
-            if n not in stays:  # one of a step that stays can only have served a gap
-                owner[n] = i, self.gaps[i][gone[i] if kept[i][k] else k][0]
-        for line in reversed(self.lines):
-            n = line.number
-            for source in line.inputs:
-                if n not in stays:
-                    owner.setdefault(source, owner[n])
-                    edges[owner[n]] += 1
-                elif source not in stays:
-                    edges[owner[source]] += 1
-            if n not in stays:
-                lines[owner[n]] += 1
-        return lines, edges
+    def _counts(
+        self, alive: set[int], gaps: Mapping[tuple[int, tuple[int, int]], int]
+    ) -> tuple[Array, Array]:
+        """How many lines and edges went with each gap, by the gap's number."""
+        gone = np.ones(len(self.lines), dtype=bool)
+        gone[list(alive - self.stands.keys())] = False
+        owner = np.full(len(self.lines), -1)
+        for i, loop in enumerate(self.loops):
+            if self.kept[i].all():
+                continue
+            # a line that goes, of a step that stays, can only have served a gap
+            steps = np.where(self.kept[i], np.argmin(self.kept[i]), np.arange(len(loop)))
+            owner[loop.steps] = [[gaps[i, self.gaps[i][k]]] for k in steps.tolist()]
+        owner[~gone] = -1
+        users, sources = self.users, self.sources
+        last = np.full(len(self.lines), -1)
+        last[sources[gone[users]]] = users[gone[users]]  # in order, so the last one stays
+        for n in np.flatnonzero(gone & (owner < 0))[::-1].tolist():
+            owner[n] = owner[last[n]]  # what served only lines that went goes with them
+        owners = np.where(gone[users], owner[users], owner[sources])
+        owners = owners[gone[users] | gone[sources]]
+        size = len(gaps)
+        return np.bincount(owner[gone], minlength=size), np.bincount(owners, minlength=size)
+
+
+def _places(loops: Sequence[Loop], count: int) -> tuple[list[int], list[int], list[int]]:
+    """For each line its loop, or -1; its step there, and its column."""
+    found = np.full((3, count), -1)
+    for i, loop in enumerate(loops):
+        found[0, loop.steps] = i
+        found[1, loop.steps] = np.arange(len(loop))[:, None]
+        found[2, loop.steps] = np.arange(loop.period)
+    looped, step, column = found.tolist()
+    return looped, step, column
