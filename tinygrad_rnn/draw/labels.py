@@ -8,7 +8,8 @@ Read next: `arrows.py`.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+import re
+from collections.abc import Collection, Hashable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -35,6 +36,21 @@ class Label(NamedTuple):
 
     title: tuple[Run, ...]
     rows: tuple[Row, ...] = ()
+
+
+class Facts(NamedTuple):
+    """What is different in lines of one kind, as text: n7, the time step, n3, n5, ..."""
+
+    number: str
+    t: str
+    operands: str
+    value: str
+    grad: str
+
+
+# Marks that stand for facts: of the code points that no text should hold (Unicode: noncharacters).
+MARKS = Facts("\ufdd0", "\ufdd1", "\ufdd2", "\ufdd3", "\ufdd4")
+MARK = re.compile("[\ufdd0-\ufdd4]")
 
 
 SYMBOLS = {
@@ -109,8 +125,26 @@ class Labeller:
         self._names = _names(plan)
         self._below = _rolled_places(plan)
         self._cuts = {leaf: source for source, leaf in plan.cuts}
-        self._ts = [Run(str(step.t), "sub") for step in plan.steps]
+        self._ts = [str(step.t) for step in plan.steps]
+        self._special = {*self._names, *self._below, *self._cuts, *self._parts}
         self._texts: dict[int, tuple[str, str]] = {}
+
+    def kind(self, n: int) -> Hashable:
+        """What the words of a line depend on besides its facts; None where that is more than here.
+
+        Lines of one kind differ in their facts only: those of the steps of a loop.
+        """
+        line = self.plan.line(n)
+        if line.kind != "op" or line.op == "getitem" or n in self._special:
+            return None
+        inside = self.plan.homes[n] is not None, line.t is not None
+        return line.op, line.name, line.shape, inside, n in self.referred
+
+    def facts(self, n: int) -> Facts:
+        """What is this line's own."""
+        home, operands = self.plan.homes[n], _operands(self.plan.line(n).inputs)
+        t = "" if home is None else self._ts[home]
+        return Facts(f"n{n}", t, operands, *self._value_and_gradient(n))
 
     def node(self, n: int) -> Label:
         """Name = operation, value, gradient."""
@@ -131,7 +165,7 @@ class Labeller:
             title += self._shape(line.shape)
         if self._below.get(n):  # it stands for many steps, each with a value of its own
             return Label(title, self._over_time(n))
-        value, grad = self._value_and_gradient(n)
+        _, _, _, value, grad = self.facts(n)
         if line.kind == "constant":
             return Label(title, self._rows(value) if line.shape else ())
         return Label(title, self._rows(value, self._sum(n, grad)))
@@ -246,26 +280,27 @@ class Labeller:
             return runs
         leaf = line.op is None and not line.learned  # a weight belongs to no step
         inside = leaf or line.t is not None  # a running loss only goes along
-        return (*runs, self._ts[home]) if inside else runs
+        return (*runs, Run(self.facts(n).t, "sub")) if inside else runs
 
     def _unnamed(self, n: int, line: Line) -> tuple[Run, ...]:
-        """A line without a name: called after its source, its place in a rolled step, its number."""
+        """A line without a name: after its source, its place in a rolled step, or its number."""
         if n in self._cuts:
             return self.name(self._cuts[n])
         if line.op == PREVIOUS:
             return (Run(self._below.get(n, "")),)
         if n in self._below and line.op is None:
             return (Run("x", "b"), Run(self._below[n], "sub")) if self._below[n] else ()
-        return (Run(f"n{n}", "b"),) if line.op is None or n in self.referred else ()
+        nameless = line.op is None or n in self.referred
+        return (Run(self.facts(n).number, "b"),) if nameless else ()
 
     def tooltip(self, n: int) -> str:
         """Everything about a line in one row of text."""
         line = self.plan.line(n)
-        value, grad = self._value_and_gradient(n)
-        made = f" = {line.op}({_operands(line.inputs)})" if line.op else ""
+        number, _, operands, value, grad = self.facts(n)
+        made = f" = {line.op}({operands})" if line.op else ""
         name = f" | {line.name}" if line.name else ""
         shape = shape_text(line.shape) or "scalar"
-        return f"n{n}{made}{name} | {shape} | value {value} | grad {grad}"
+        return f"{number}{made}{name} | {shape} | value {value} | grad {grad}"
 
     def _symbol(self, line: Line) -> str:
         if line.op == "getitem":
@@ -312,6 +347,16 @@ class Labeller:
             grad = self.gradients.lines.get(n) if self.gradients else None
             self._texts[n] = short(self.plan.line(n).value), short(grad)
         return self._texts[n]
+
+
+class Marked(Labeller):
+    """The same with marks for facts: what it writes of one line is the pattern of all its kind."""
+
+    def __init__(self, labeller: Labeller) -> None:
+        self.__dict__ |= vars(labeller)
+
+    def facts(self, n: int) -> Facts:
+        return MARKS
 
 
 def bars(norms: list[float], most: int = 40) -> str:
@@ -414,9 +459,10 @@ def _initial_names(plan: Plan) -> dict[int, tuple[Run, ...]]:
     for belts in plan.states.belts.values():
         for belt in belts:
             line = plan.line(belt.source)
-            runs = name_runs(line.name) if line.name else ()
-            initial = line.op is None and plan.homes[belt.source] is None
-            if initial and runs[1:] == (Run("0", "sub"),) and plan.steps[belt.step].path in zero:
+            if line.op is not None or plan.homes[belt.source] is not None or not line.name:
+                continue
+            runs = name_runs(line.name)
+            if runs[1:] == (Run("0", "sub"),) and plan.steps[belt.step].path in zero:
                 names[belt.source] = (runs[0], Run("init", "sub"))
     return names
 
@@ -439,6 +485,8 @@ def _stack_names(plan: Plan) -> dict[int, tuple[Run, ...]]:
 def _rolled_places(plan: Plan) -> dict[int, str]:
     """What is lowered in the names of lines in rolled steps: t, t−1; "" for what steps share."""
     places: dict[int, str] = {}
+    if not plan.folds:
+        return places
     for n in plan.graph.drawn:
         home = plan.homes[n]
         fold = plan.steps[home].fold if home is not None else None

@@ -8,9 +8,13 @@ Read next: `legend.py`.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Hashable
+from operator import itemgetter
+from typing import Any
+
 from .collapse import Box
-from .escape import Quoted, attributes, pairs, quoted, rich_text
-from .labels import Label, Labeller, Row
+from .escape import Quoted, attributes, form, pairs, quoted, rich_text
+from .labels import MARK, MARKS, Facts, Label, Labeller, Marked, Row
 from .names import Run
 from .plan import Plan
 from .references import Handover, Reference
@@ -31,6 +35,9 @@ _BESIDE = f'{_TABLE}"4"><TR><TD>', "</TD><VR/><TD>", "</TD></TR></TABLE>"
 _LOWERED = str.maketrans("0123456789-−+", "₀₁₂₃₄₅₆₇₈₉₋₋₊")
 
 
+Pattern = tuple[str, Callable[[Facts], Any]]  # a text to format, and what picks its arguments
+
+
 class Nodes:
     """Writes the nodes of a plan."""
 
@@ -43,20 +50,43 @@ class Nodes:
         # There are very many nodes: what many have alike is written once.
         self._runs: dict[bool, dict[Run, str]] = {False: {}, True: {}}  # pale or not
         self._fonts: dict[tuple[str, int, bool], str] = {}
-        self._forms: dict[tuple[str, str | None, str, bool, str], str] = {}
+        self._patterns: dict[Hashable, Pattern | None] = {}
         self._pills: dict[tuple[str, bool], str] = {}
         self._points: dict[tuple[str, bool], str] = {}
         self._tooltips: dict[int, str] = {}
 
     def line(self, n: int) -> str:
-        """A recorded line."""
+        """A recorded line; one that reads like others is written after their pattern."""
+        kind = self.labeller.kind(n) if self.rich and self.merged else None
+        if kind is None:
+            return self._line(n)
+        key = kind, self.plan.looks(n), self.plan.pale(n), self._lane(n)
+        if key not in self._patterns:
+            self._patterns[key] = self._pattern(n)
+        pattern = self._patterns[key]
+        if pattern is None:
+            return self._line(n)
+        text, pick = pattern
+        return text % pick(self.labeller.facts(n))
+
+    def _pattern(self, n: int) -> Pattern | None:
+        """What lines of this kind are written after; None if a name has a mark in it already."""
+        line = self.plan.line(n)
+        if MARK.search(f"{line.op}{line.name}"):
+            return None
+        marked = Nodes(self.plan, Marked(self.labeller), self.theme, self.rich)
+        return pattern_of(marked._line(n))
+
+    def _line(self, n: int) -> str:
         plan, looks = self.plan, self.plan.looks(n)
         pale, label, circle = plan.pale(n), self._words(n), ""
         if self.merged and self.compact and looks in ("op", "derivative") and len(label.title) == 1:
             circle = label.title[0].text
-        names = f'id="node-n{n}" class="{looks}" label={self.label(label, pale)}'
-        form = self._form(looks, plan.line(n).op, circle, pale, self._lane(n))
-        return f"n{n} [{names} {form} tooltip={self._tooltip(n)}]"
+        number = self.labeller.facts(n).number
+        names = f'id="node-{number}" class="{looks}" label={self.label(label, pale)}'
+        colours = self._colours(looks, plan.line(n).op, circle, pale)
+        words = form(colours | _group(self._lane(n)))
+        return f"{number} [{names} {words} tooltip={quoted(self.labeller.tooltip(n))}]"
 
     def is_parted(self, n: int) -> bool:
         """Whether the operation of a line stands in a circle of its own."""
@@ -78,18 +108,14 @@ class Nodes:
         values |= self.theme.pale if self.plan.pale(n) else {}
         return f"op_n{n}" + attributes(**values)
 
-    def _form(self, looks: str, op: str | None, circle: str, pale: bool, lane: str) -> str:
-        """The attributes for colours, shape, border and lane."""
-        key = looks, op, circle, pale, lane
-        if key not in self._forms:
-            values = dict(self.theme.nodes[looks])
-            if circle:
-                values |= _circle(circle)
-            elif self.merged and op in NONLINEAR and looks != "derivative":
-                values["style"] = "filled,rounded"
-            values |= self.theme.pale if pale else {}
-            self._forms[key] = pairs(values | _group(lane))
-        return self._forms[key]
+    def _colours(self, looks: str, op: str | None, circle: str, pale: bool) -> dict[str, str]:
+        """The attributes for colours, shape and border."""
+        values = dict(self.theme.nodes[looks])
+        if circle:
+            values |= _circle(circle)
+        elif self.merged and op in NONLINEAR and looks != "derivative":
+            values["style"] = "filled,rounded"
+        return values | (self.theme.pale if pale else {})
 
     def _words(self, n: int) -> Label:
         if self.style == "record" and not isinstance(self.plan.line(n), Box):
@@ -225,6 +251,17 @@ class Nodes:
             f'<TR><TD COLSPAN="{1 + len(rows[0][2])}" BORDER="0" ALIGN="LEFT">'
             f'<FONT COLOR="{self.theme.parameter}">{heading}</FONT></TD></TR>{body}</TABLE>>'
         )
+
+
+def pattern_of(text: str) -> Pattern:
+    """The pattern that a text with marks is of.
+
+    >>> text, pick = pattern_of(f"{MARKS.number} [tooltip={MARKS.number}, 50%, t={MARKS.t}]")
+    >>> text % pick(Facts("n7", "2", "", "", ""))
+    'n7 [tooltip=n7, 50%, t=2]'
+    """
+    places = [MARKS.index(mark) for mark in MARK.findall(text)]
+    return MARK.sub("%s", text.replace("%", "%%")), itemgetter(*places)
 
 
 def plain_title(title: tuple[Run, ...]) -> str:

@@ -48,7 +48,8 @@ class Reference:
             return None
         if self.gates is None:
             return gradients.lines.get(self.line)
-        parts = [gradients.edges[gate] for gate in self.gates if gate in gradients.edges]
+        arrived = map(gradients.edges.get, self.gates)
+        parts = [part for part in arrived if part is not None]
         return sum(parts[1:], parts[0]) if parts else None
 
 

@@ -391,7 +391,7 @@ class _Thinner:
                 gaps.setdefault((i, self.gaps[i][k]), len(gaps))
         lines, edges = self._counts(alive, gaps)
         counts = zip(gaps, lines.tolist(), edges.tolist())
-        return [self._fold(i, gap, *counted, numbers) for (i, gap), *counted in counts]
+        return [self._fold(i, gap, a, b, numbers) for (i, gap), a, b in counts]
 
     def _fold(
         self, i: int, gap: tuple[int, int], lines: int, edges: int, numbers: dict[int, int]
