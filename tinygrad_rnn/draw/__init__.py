@@ -33,6 +33,7 @@ __all__ = ["Drawing", "DrawingError", "draw"]
 _NUMBERED = 40  # gradients are written on the arrows of graphs with so few of them
 
 
+@uncollected()
 def draw(
     outputs: Tensor | Graph | Sequence[Tensor],
     *,
@@ -105,35 +106,64 @@ def draw(
     return _drawing(_graph(outputs), options, max_nodes, seed)
 
 
-@uncollected()
 def _drawing(graph: Graph, options: Options, max_nodes: int, seed: Any, note: str = "") -> Drawing:
     demand_operations(options.hide, graph)
-    graph, plan = _fewer_steps(graph, options, max_nodes)
-    _check_size(plan, graph, options, max_nodes)
-    backward = options.view == "backward"
-    gradients, why = None, ""
-    if backward or "grad" in options.show:
-        gradients, why = _gradients(graph, seed, demanded=backward or seed is not None)
-    notes = _as_recorded(graph), why, note
-    plan = replace(plan, notes=tuple(part for part in notes if part))
-    norms = _norms(graph, seed) if gradients is not None and "grad" in options.show else {}
-    labeller = Labeller(plan, options.show, gradients, sums=backward, norms=norms)
-    theme = known_theme(options.theme)
-    arrows = _backward(plan, labeller, options) if backward else Arrows(plan, theme)
-    write = partial(
-        dot_text, plan, labeller, theme, options.rankdir, style=options.style, arrows=arrows,
-        legend=options.legend,
-    )  # fmt: skip
-    caption = "; ".join(part for part in (plan.caption(), arrows.note) if part)
-    mermaid = partial(mermaid_text, plan, labeller, options.rankdir, caption, backward=backward)
-    folded = partial(_folded, graph, options, max_nodes, seed)
-    return Drawing(write(), partial(write, rich=False), caption, _summary(plan), mermaid, folded)
+    given = graph, options, max_nodes, seed
+    content = _Content(*given, note)
+    all_steps = not content.plan.folds and options.depth is None and not options.focus
+
+    @uncollected()
+    def again() -> _Content:  # it is large, and few drawings are asked for another text
+        return _Content(*given, note)
+
+    return Drawing(
+        content.dot(),
+        lambda: again().dot(rich=False),
+        content.caption,
+        _summary(content.plan),
+        lambda: again().mermaid(),
+        partial(_folded, *given) if all_steps else lambda: None,
+    )
+
+
+class _Content:
+    """What the texts of a drawing are written from."""
+
+    def __init__(
+        self, graph: Graph, options: Options, max_nodes: int, seed: Any, note: str
+    ) -> None:
+        graph, plan = _fewer_steps(graph, options, max_nodes)
+        _check_size(plan, graph, options, max_nodes)
+        self.backward = options.view == "backward"
+        gradients, why = None, ""
+        if self.backward or "grad" in options.show:
+            demanded = self.backward or seed is not None
+            gradients, why = _gradients(graph, seed, demanded)
+        notes = _as_recorded(graph), why, note
+        self.plan = plan = replace(plan, notes=tuple(part for part in notes if part))
+        norms = _norms(graph, seed) if gradients is not None and "grad" in options.show else {}
+        self.labeller = Labeller(plan, options.show, gradients, sums=self.backward, norms=norms)
+        self.options, self.theme = options, known_theme(options.theme)
+        self.arrows = Arrows(plan, self.theme)
+        if self.backward:
+            self.arrows = _backward(plan, self.labeller, options)
+        self.caption = "; ".join(part for part in (plan.caption(), self.arrows.note) if part)
+
+    def dot(self, rich: bool = True) -> str:
+        """The DOT text; without HTML-like labels, if not `rich`."""
+        return dot_text(
+            self.plan, self.labeller, self.theme, self.options.rankdir, rich,
+            style=self.options.style, arrows=self.arrows, legend=self.options.legend,
+        )  # fmt: skip
+
+    def mermaid(self) -> str:
+        return mermaid_text(
+            self.plan, self.labeller, self.options.rankdir, self.caption, backward=self.backward
+        )
 
 
 def _folded(graph: Graph, options: Options, max_nodes: int, seed: Any) -> Drawing | None:
     """The same with folded loops, for when the layout takes too long; None if nothing folds."""
-    if graph.folds or options.depth is not None or options.focus:
-        return None
     for keep in (2, 1):
         thin = graph.fold(keep)
         if thin.folds:
