@@ -1,5 +1,6 @@
 """The DOT text: what is in it, what is counted as missing, and that it is always the same."""
 
+import gc
 import re
 from contextlib import nullcontext
 from pathlib import Path
@@ -12,7 +13,8 @@ from work import calls_of
 import tinygrad_rnn as tg
 from tinygrad_rnn import Tensor
 from tinygrad_rnn.draw import draw
-from tinygrad_rnn.draw.plan import make_plan
+from tinygrad_rnn.draw.labels import MARKS, Labeller
+from tinygrad_rnn.draw.plan import Plan, make_plan
 from tinygrad_rnn.program import Graph
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -129,6 +131,56 @@ def test_drawing_leaves_every_grad_alone():
     x = leaf(3.0, "x")
     draw(x * x)
     assert x.grad is None
+
+
+OTHERWISE = [{}, {"show": ()}, {"show": ("grad",), "theme": "dark"}, {"view": "backward"}]
+
+
+@pytest.mark.parametrize("options", OTHERWISE, ids=str)
+@pytest.mark.parametrize("name", GRAPHS)
+def test_a_pattern_gives_what_each_line_would_be_by_itself(monkeypatch, name, options):
+    output = GRAPHS[name]()
+    if output.size > 1 and options.get("view") == "backward":
+        output = output.sum()
+    after_patterns = draw(output, fold=None, **options).source
+    monkeypatch.setattr(Labeller, "kind", lambda self, n: None)
+    assert draw(output, fold=None, **options).source == after_patterns
+
+
+@pytest.mark.parametrize("name", ["50%", "%s", "%(x)d %%", MARKS.value, f"h{MARKS.t}", "{0}"])
+def test_names_that_look_like_patterns_are_names(monkeypatch, name):
+    def loop():
+        h = leaf(0.5, "h0")
+        for t in range(4):
+            with tg.scope(t=t):
+                h = tg.tanh(h * h)
+                h.name = name
+        return h
+
+    after_patterns = draw(loop()).source
+    monkeypatch.setattr(Labeller, "kind", lambda self, n: None)
+    assert draw(loop()).source == after_patterns
+    assert len(re.findall(f"<B>{re.escape(name)}</B>", after_patterns)) == 4
+
+
+def test_a_drawing_keeps_the_recorded_lines_and_no_plan():
+    """A plan has very many small objects, which Python's collector would look through."""
+
+    def plans():
+        return sum(isinstance(x, Plan) for x in gc.get_objects())
+
+    before, drawing = plans(), draw(layer("LSTM", 20))
+    assert plans() == before
+    assert drawing.mermaid.startswith("---\ntitle: ") and plans() == before
+
+
+def test_all_texts_are_of_the_moment_of_drawing():
+    w = leaf(2.0, "w")
+    drawing, others = draw(w * w), draw(w * w)
+    before = drawing.mermaid, drawing._plain()
+    w.data = 3.0
+    assert (others.mermaid, others._plain()) == before
+    assert "value 2" in before[1] and "grad 4" in before[1]
 
 
 def test_values_are_those_of_the_moment_of_drawing():

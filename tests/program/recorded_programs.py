@@ -92,6 +92,18 @@ def encoder_decoder(S: int, T: int, growing: bool = False) -> Tensor:
     return tg.stack(outputs).sum()
 
 
+def read_again(T: int, order: Callable[[int], int], S: int | None = None) -> Tensor:
+    """A second loop takes at step t what the first, of S steps or T, made at step order(t)."""
+    W, U = Tensor(0.5, True, "W"), Tensor(0.3, True, "U")
+    h, s, states = Tensor(0.0, name="h0"), Tensor(0.1, name="s0"), []
+    for t in range(S or T):
+        h = tg.tanh(W * h + Tensor(float(t), name="x"))
+        states.append(h)
+    for t in range(T):
+        s = tg.sigmoid(U * s + states[order(t)])
+    return s * s
+
+
 def stacked_by_hand(T: int, L: int = 2) -> Tensor:
     """L equal cells in each step, one upon another."""
     rng = np.random.default_rng(0)
@@ -118,4 +130,7 @@ LOOPS: dict[str, tuple[Callable[[int], Tensor], list[int]]] = {
     "truncated": (lambda T: truncated(T, 4), [0]),
     "encoder-decoder": (lambda T: encoder_decoder(T, T), [0, 0]),
     "stacked by hand": (stacked_by_hand, [0]),
+    "read forwards": (lambda T: read_again(T, lambda t: t), [0, 0]),
+    "read backwards": (lambda T: read_again(T, lambda t: T - 1 - t), [0, 0]),
+    "read from the middle": (lambda T: read_again(T, lambda t: (t + 2) % T), [0, 0]),
 }

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose
-from recorded_programs import LOOPS, heads, kept, layer, plain_loop, truncated
+from recorded_programs import LOOPS, heads, kept, layer, plain_loop, read_again, truncated
 from work import calls_of
 
 import tinygrad_rnn as tg
@@ -120,6 +120,32 @@ def test_what_goes_along_with_a_loop_goes_with_it():
     """Heads, and the sum of losses, are loops of their own: each keeps the steps it belongs to."""
     graph = Graph(heads(30))
     assert len(graph.fold(2)) < 50 and len(graph.roll()) < 20
+
+
+def test_what_a_whole_loop_made_for_a_gap_only_is_counted_with_it():
+    """Step 6 of the first loop, which is too short to fold, is taken in the gap of the second."""
+    graph = Graph(read_again(20, lambda t: t % 7, S=7))
+    thin = graph.fold(keep=3)
+    (fold,) = thin.folds
+    stays = [line for line in thin.nodes if line.kind != "folded"]
+    assert fold.title == "t = 4 … 17" and len(stays) + fold.lines == len(graph)
+    assert fold.lines == 14 * 3 + 4  # and multiply, add, tanh and the x of that step
+
+
+@pytest.mark.parametrize("order", [lambda t: 8 - t, lambda t: (t + 4) % 9, lambda t: t // 2])
+def test_a_rolled_loop_that_takes_other_steps_has_a_step_of_its_own(order):
+    thin = Graph(read_again(9, order)).roll()
+    assert [len(fold.stands) for fold in thin.folds] == [1, 1]
+    scopes = [thin.nodes[fold.stands[0]].scope[:-1] for fold in thin.folds]
+    assert scopes == [(), ("loop 2",)]
+    (gate,) = [gate for fold in thin.folds for gate in fold.gathered]
+    assert thin.nodes[gate[0]].op == "add"  # which adds what the other loop made at all t
+
+
+def test_a_rolled_loop_that_goes_along_shares_the_step():
+    thin = Graph(read_again(9, lambda t: t)).roll()
+    scopes = [thin.nodes[fold.stands[0]].scope[:-1] for fold in thin.folds]
+    assert scopes == [(), ()] and not any(fold.gathered for fold in thin.folds)
 
 
 def test_a_short_loop_is_not_folded():

@@ -4,7 +4,7 @@ from contextlib import ExitStack
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from recorded_programs import (
     LOOPS,
@@ -94,6 +94,8 @@ def test_scopes_are_not_needed(T):
     st.booleans(),
     st.integers(0, 10**6),
 )
+@example(3, 2, [(0, 0, 0), (2, 14, 26), (2, 2, 6)], False, 0)  # x + x, of the same x two steps on
+@example(4, 3, [(1, 25, 13), (1, 20, 4), (1, 8, 27), (0, 15, 29), (1, 6, 24)], True, 979022)
 def test_a_random_cell_in_a_loop_is_found(T, states, body, scoped, seed):
     """Any cell: operations on random operands, of which the last ones are the new states."""
     rng = np.random.default_rng(seed)

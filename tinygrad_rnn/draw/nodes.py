@@ -70,12 +70,11 @@ class Nodes:
         return text % pick(self.labeller.facts(n))
 
     def _pattern(self, n: int) -> Pattern | None:
-        """What lines of this kind are written after; None if a name has a mark in it already."""
-        line = self.plan.line(n)
-        if MARK.search(f"{line.op}{line.name}"):
-            return None
+        """What lines of this kind are written after; None if a mark is part of somebody's name."""
         marked = Nodes(self.plan, Marked(self.labeller), self.theme, self.rich)
-        return pattern_of(marked._line(n))
+        text, pick = pattern_of(marked._line(n))
+        found = text % pick(self.labeller.facts(n)) == self._line(n)
+        return (text, pick) if found else None
 
     def _line(self, n: int) -> str:
         plan, looks = self.plan, self.plan.looks(n)

@@ -5,12 +5,13 @@ i and i + p do the same in two neighbouring steps of a loop if they are the same
 the same shape, and if each pair (u, v) of their operands is one of these:
 
     relative    v is p places after u        a result of the step, or a state of a step before
-    shared      v is u                       a weight
+    shared      v is u, of before the loop   a weight
     own         both are leaves of one kind  x_t
     entering    u lies before the loop and v in its first steps: an initial state
     outside     both lie before the loop, results of one operation: x_t of a layer below
 
-The last two depend on where the loop starts, so they put a bound on that place: `after`, `until`.
+The last two, and results that are shared, depend on where the loop starts, so they put bounds on
+that place: `after`, `until`.
 
 Read next: `runs.py`.
 """
@@ -132,6 +133,8 @@ class Places:
         place, u, v = self.users[near] - start, self.sources[near], self.sources[far]
         same_kind = self.kinds[near] == self.kinds[far]
         relative, leaves = (u >= 0) & (v - u == p), (u < 0) & (v < 0)
+        made = (u == v) & (u >= start)  # shared, and made in this stretch: before the loop, then
+        np.maximum.at(after, place[made], u[made])
         alike = (u == v) | ((relative | leaves) & same_kind)
         place, u, v, same_kind = (x[~alike] for x in (place, u, v, same_kind))
         np.maximum.at(after, place, np.where(v < 0, NEVER, np.maximum(u, v - p)))

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 
 import numpy as np
 
@@ -179,7 +180,7 @@ class _Thinner:
         recorded, lines: the program, and the same with time steps in all its loops.
         users, sources: for every edge the line that takes, and the line that is taken.
         looped: for every line the number of its loop, or -1; step, column: where it stands there.
-        kept: for every loop which of its steps stay.
+        kept: for every loop which of its steps stay; names: what loops are called, if anything.
         stands: the recorded lines in whose place a new line stands, with that line's operands.
         inputs: for every line that stays its operands, as pairs (recorded line, argument).
     """
@@ -197,24 +198,59 @@ class _Thinner:
         self.users = np.repeat(np.arange(len(lines)), [len(line.inputs) for line in lines])
         self.sources = np.array([n for line in lines for n in line.inputs], dtype=np.int64)
         self.looped, self.step, self.column = _places(loops, len(lines))
+        self.gathered: dict[tuple[int, int], int] = {}
         self.kept: list[Array] = []
+        self.names: dict[int, str] = {}
         for loop in loops:
             self.kept.append(self._in_step(loop, keep(loop)))
         self.gaps = [_gaps(kept) for kept in self.kept]
         self.stands: dict[int, list[int]] = {}
         self.inputs: dict[int, list[tuple[int, int]]] = {}
-        self.gathered: dict[tuple[int, int], int] = {}
 
     def _in_step(self, loop: Loop, kept: Array) -> Array:
-        """A loop that goes along with an earlier one keeps the steps that take from kept ones."""
-        along = np.ones(len(loop), dtype=bool)
+        """A loop that goes along with an earlier one keeps the steps that take from kept ones.
+
+        Rolled, one step stands for all, also where it takes from other steps than its own: what it
+        takes then is that of all steps, and it gets a scope, so that its step is none of theirs.
+        """
+        i, along = len(self.kept), np.ones(len(loop), dtype=bool)
+        taken = self._taken_by(loop, range(i))
+        for sources in taken.values():
+            along &= [not self._gone(x) for x in sources]
+        if self.op == FOLDED:
+            return along if along.any() and not along.all() else kept
+        if taken and np.array_equal(along, kept) and all(map(self._one_by_one, taken.values())):
+            (earlier, *_) = [self.looped[sources[-1]] for sources in taken.values()]
+            self._set_apart(i, loop, self.names.get(earlier))
+        elif taken:
+            self.gathered |= {edge: self.looped[sources[-1]] for edge, sources in taken.items()}
+            self._set_apart(i, loop, f"loop {i + 1}")
+        return kept
+
+    def _one_by_one(self, sources: Sequence[int]) -> bool:
+        """Whether lines are of one step after the other, but perhaps for the first."""
+        steps = [self.step[n] for n in sources]
+        return all(b - a == 1 for a, b in pairwise(steps[1:]))
+
+    def _taken_by(self, loop: Loop, earlier: Collection[int]) -> dict[tuple[int, int], list[int]]:
+        """For each argument (line, argument) of the last step what all steps take in its place, if
+        that is of earlier loops and not the same for all."""
+        found = {}
         for n, column in zip(loop.steps[-1].tolist(), loop.steps.T.tolist()):
             for argument, source in enumerate(self.lines[n].inputs):
-                if 0 <= self.looped[source] < len(self.kept):
+                if self.looped[source] in earlier:
                     sources = [self.lines[k].inputs[argument] for k in column]
                     if sources[0] != source:
-                        along &= [not self._gone(x) for x in sources]
-        return along if along.any() and not along.all() else kept
+                        found[n, argument] = sources
+        return found
+
+    def _set_apart(self, i: int, loop: Loop, name: str | None) -> None:
+        """A name for a loop without scopes, as a scope around its last step."""
+        if name is None or loop.scoped:
+            return
+        self.names[i] = name
+        for n in loop.steps[-1].tolist():
+            self.lines[n] = replace(self.lines[n], scope=(name, *self.lines[n].scope))
 
     def _gone(self, n: int) -> bool:
         """Whether a line belongs to a step that is left out."""
@@ -403,13 +439,14 @@ class _Thinner:
         places = [(n, self.step[n], self.column[n]) for n in stands]
         states = [(end[j], n, len(loop) - 1 - k) for n, k, j in places if end[j] in numbers]
         columns = zip(end, loop.steps.T.tolist())
+        gathered = [edge for edge, j in self.gathered.items() if i == j]
         return Fold(
             rolled, loop.path, loop.ts, first, last, lines, edges,
             self._cuts(loop, gap),
             tuple(numbers[n] for n in stands),
             tuple((numbers[a], numbers[b], lag) for a, b, lag in states if rolled),
             tuple(numbers[n] for n in self._own(loop) if n in numbers and rolled),
-            tuple((numbers[n], k) for (n, k), j in self.gathered.items() if i == j),
+            tuple((numbers[n], k) for n, k in gathered if n in numbers),
             {numbers[n]: tuple(column) for n, column in columns if n in numbers},
         )  # fmt: skip
 
