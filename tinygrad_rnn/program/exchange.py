@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..modes import Step
-from .folding import Fold
+from .folds import Fold
 from .lines import Gradients, Line
 
 if TYPE_CHECKING:

@@ -3,7 +3,7 @@
 A step that is unlike the others ends a loop, and the next one is a loop of its own. Its numbers go
 on where it takes the states on, so that no two steps of one chain are called the same.
 
-Read next: `folding.py`.
+Read next: `folds.py`.
 """
 
 from __future__ import annotations

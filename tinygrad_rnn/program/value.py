@@ -24,7 +24,8 @@ from .collect import collect
 from .costs import Summary, flops, kept_bytes, summary
 from .differences import differences
 from .exchange import Contents, networkx_graph, read, written
-from .folding import Fold, Thinned, folded, rolled
+from .folding import folded, rolled
+from .folds import Fold, Thinned
 from .lines import Arrived, Edge, Gradients, Line
 from .listing import listing
 from .loops import Loop, companions, find_loops

@@ -1,0 +1,93 @@
+"""What was left out of a program, and what is left: `Fold` and `Thinned`.
+
+Every line and edge of the recorded program is still there, or counted in a `Fold`.
+
+Read next: `folding.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from .lines import Gradients, Line
+
+
+@dataclass(frozen=True)
+class Fold:
+    """One loop of which steps were left out. Line numbers are those of the graph that is left.
+
+    Attributes:
+        rolled: whether one step is left, which stands for all.
+        path, ts: of the loop: the module path, and what its steps are called.
+        first, last: the steps ts[first] ... ts[last] were left out.
+        lines, edges: how many of the recorded program went with them.
+        stands: the lines that stand for what was left out.
+        recurrences: for a rolled step, (state, where it enters, how many steps later).
+        cuts: how many cuts of the gradient went with them.
+        own: the leaves that a rolled step takes in place of others at other steps: x_t.
+        gathered: the arguments (line, argument) that stand for those of all steps.
+        columns: for each line that is left of the last step, the recorded ones, step by step.
+    """
+
+    rolled: bool
+    path: tuple[str, ...]
+    ts: tuple[int, ...]
+    first: int
+    last: int
+    lines: int
+    edges: int
+    cuts: int
+    stands: tuple[int, ...]
+    recurrences: tuple[tuple[int, int, int], ...]
+    own: tuple[int, ...]
+    gathered: tuple[tuple[int, int], ...]
+    columns: Mapping[int, tuple[int, ...]] = field(repr=False)
+
+    @property
+    def title(self) -> str:
+        """The steps left out: t = 3 … 98."""
+        return f"t = {self.ts[self.first]} … {self.ts[self.last]}"
+
+
+@dataclass(frozen=True)
+class Thinned:
+    """A program with steps left out.
+
+    Attributes:
+        lines: renumbered; `origins` are their numbers in the recorded program.
+        edges: for each (line, argument) the recorded ones that it stands for.
+        companions: as of the recorded program: lines that go along with a step, and with which.
+        unscoped: lines whose time step no scope gave.
+    """
+
+    lines: list[Line]
+    origins: list[int]
+    edges: dict[tuple[int, int], list[tuple[int, int]]]
+    folds: list[Fold]
+    companions: dict[int, int]
+    unscoped: frozenset[int]
+
+    def numbers(self) -> dict[int, int]:
+        """New numbers by recorded ones."""
+        return {origin: n for n, origin in enumerate(self.origins)}
+
+    def gradients(self, recorded: Gradients) -> Gradients:
+        """The recorded gradients of what is left."""
+        lines = {n: recorded.lines[k] for n, k in enumerate(self.origins) if k in recorded.lines}
+        edges = {}
+        for edge, stood_for in self.edges.items():
+            parts = [recorded.edges[one] for one in stood_for if one in recorded.edges]
+            if parts:
+                edges[edge] = sum(parts[1:], parts[0])
+        return Gradients(lines, edges)
+
+    def norms(self, n: int, recorded: Gradients) -> list[float] | None:
+        """The norm of dL/d(line), step by step, of a line of the last step; None for others."""
+        column = next((fold.columns[n] for fold in self.folds if n in fold.columns), None)
+        if column is None:
+            return None
+        found = [recorded.lines.get(k) for k in column]
+        return [0.0 if g is None else float(np.linalg.norm(g)) for g in found]

@@ -1,0 +1,362 @@
+"""A program without some of its steps.
+
+A line stands in the place of what a line that stays took from one that goes: `folded` between the
+first and the last steps, `previous` (the state h_(t-1)) before a rolled step. It holds the value of
+the last line it stands for, so values and gradients of what stays are those of the recorded
+program. What served only the steps that went goes with them.
+
+Read next: `differences.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import replace
+from itertools import pairwise
+
+import numpy as np
+
+from ..arraylike import Array
+from .folds import Fold, Thinned
+from .lines import FOLDED, PREVIOUS, Line
+from .loops import Loop, companions, in_steps
+from .runs import LEAST
+
+
+def _gaps(kept: Array) -> list[tuple[int, int]]:
+    """For each step that goes the first and last step of its gap; of no meaning for the others."""
+    here = np.arange(len(kept))
+    first = np.maximum.accumulate(np.where(kept, here, -1)) + 1
+    after = np.minimum.accumulate(np.where(kept, here, len(kept))[::-1])[::-1]
+    return list(zip(first.tolist(), (after - 1).tolist()))
+
+
+class Thinner:
+    """Leaves steps out of a program. A gap is a run of steps that are left out.
+
+    Attributes:
+        recorded, lines: the program, and the same with time steps in all its loops.
+        users, sources: for every edge the line that takes, and the line that is taken.
+        looped: for every line the number of its loop, or -1; step, column: where it stands there.
+        kept: for every loop which of its steps stay; names: what loops are called, if anything.
+        stands: the recorded lines in whose place a new line stands, with that line's operands.
+        inputs: for every line that stays its operands, as pairs (recorded line, argument).
+    """
+
+    def __init__(
+        self,
+        lines: Sequence[Line],
+        ends: Sequence[int],
+        loops: Sequence[Loop],
+        keep: Callable[[Loop], Array],
+        op: str,
+    ) -> None:
+        self.lines, self.ends, self.loops, self.op = in_steps(lines, loops), ends, loops, op
+        self.recorded = lines
+        self.users = np.repeat(np.arange(len(lines)), [len(line.inputs) for line in lines])
+        self.sources = np.array([n for line in lines for n in line.inputs], dtype=np.int64)
+        self.looped, self.step, self.column = _places(loops, len(lines))
+        self.gathered: dict[tuple[int, int], int] = {}
+        self.kept: list[Array] = []
+        self.names: dict[int, str] = {}
+        for loop in loops:
+            self.kept.append(self._in_step(loop, keep(loop)))
+        self.gaps = [_gaps(kept) for kept in self.kept]
+        self.stands: dict[int, list[int]] = {}
+        self.inputs: dict[int, list[tuple[int, int]]] = {}
+
+    def _in_step(self, loop: Loop, kept: Array) -> Array:
+        """A loop that goes along with an earlier one keeps the steps that take from kept ones.
+
+        Rolled, one step stands for all, also where it takes from other steps than its own: what it
+        takes then is that of all steps, and it gets a scope, so that its step is none of theirs.
+        """
+        i, along = len(self.kept), np.ones(len(loop), dtype=bool)
+        taken = self._taken_by(loop, range(i))
+        for sources in taken.values():
+            along &= [not self._gone(x) for x in sources]
+        if self.op == FOLDED:
+            return along if along.any() and not along.all() else kept
+        if taken and np.array_equal(along, kept) and all(map(self._one_by_one, taken.values())):
+            (earlier, *_) = [self.looped[sources[-1]] for sources in taken.values()]
+            self._set_apart(i, loop, self.names.get(earlier))
+        elif taken:
+            self.gathered |= {edge: self.looped[sources[-1]] for edge, sources in taken.items()}
+            self._set_apart(i, loop, f"loop {i + 1}")
+        return kept
+
+    def _one_by_one(self, sources: Sequence[int]) -> bool:
+        """Whether lines are of one step after the other, but perhaps for the first."""
+        steps = [self.step[n] for n in sources]
+        return all(b - a == 1 for a, b in pairwise(steps[1:]))
+
+    def _taken_by(self, loop: Loop, earlier: Collection[int]) -> dict[tuple[int, int], list[int]]:
+        """For each argument (line, argument) of the last step what all steps take in its place, if
+        that is of earlier loops and not the same for all."""
+        found = {}
+        for n, column in zip(loop.steps[-1].tolist(), loop.steps.T.tolist()):
+            for argument, source in enumerate(self.lines[n].inputs):
+                if self.looped[source] in earlier:
+                    sources = [self.lines[k].inputs[argument] for k in column]
+                    if sources[0] != source:
+                        found[n, argument] = sources
+        return found
+
+    def _set_apart(self, i: int, loop: Loop, name: str | None) -> None:
+        """A name for a loop without scopes, as a scope around its last step."""
+        if name is None or loop.scoped:
+            return
+        self.names[i] = name
+        for n in loop.steps[-1].tolist():
+            self.lines[n] = replace(self.lines[n], scope=(name, *self.lines[n].scope))
+
+    def _gone(self, n: int) -> bool:
+        """Whether a line belongs to a step that is left out."""
+        i = self.looped[n]
+        return i >= 0 and not self.kept[i][self.step[n]]
+
+    def _place(self, n: int) -> tuple[int, int, int]:
+        """The loop, step and column of a line in a loop."""
+        return self.looped[n], self.step[n], self.column[n]
+
+    # ------------------------------------------------------------ what stays
+    def run(self) -> Thinned:
+        alive = self._alive()
+        order = sorted(alive)
+        numbers = {n: k for k, n in enumerate(order)}
+        lines, edges = [], {}
+        users = self._users_left_out(alive)
+        for n, k in numbers.items():
+            pairs = self.inputs[n]
+            lines.append(self._line(n, k, tuple(numbers[source] for source, _ in pairs)))
+            for argument, (source, recorded) in enumerate(pairs):
+                edges[k, argument] = users.get(source, []) if n in self.stands else [(n, recorded)]
+        folds = self._folds(alive, numbers)
+        unscoped = {k for n, k in numbers.items() if self.recorded[n].t is None is not lines[k].t}
+        companions = self._companions(numbers)
+        return Thinned(lines, order, edges, folds, companions, frozenset(unscoped))
+
+    def _companions(self, numbers: Mapping[int, int]) -> dict[int, int]:
+        """The companions of the recorded program, as far as they are left."""
+        recorded = companions(self.lines, self.loops)
+        gaps = {(self.looped[n], self._gap(self.looped[n], self.step[n])): n for n in self.stands}
+        found = {}
+        for n, number in numbers.items():
+            if n in self.stands and self.op == PREVIOUS:
+                i, _, j = self._place(n)
+                n = int(self.loops[i].steps[-1, j])
+            anchor = recorded.get(n)
+            if anchor is not None and self._gone(anchor):
+                i, k, _ = self._place(anchor)
+                anchor = gaps.get((i, self._gap(i, k)))
+            if anchor is not None and anchor in numbers:
+                found[number] = numbers[anchor]
+        return found
+
+    def _alive(self) -> set[int]:
+        """The lines that stay: what the ends are made of, as far as steps stay."""
+        alive: set[int] = set()
+        stack = [self._instead(n, None) if self._gone(n) else n for n in self.ends]
+        while stack:
+            n = stack.pop()
+            if n in alive:
+                continue
+            alive.add(n)
+            self.inputs[n] = self._operands(n)
+            stack += [source for source, _ in self.inputs[n]]
+        return alive
+
+    def _operands(self, n: int) -> list[tuple[int, int]]:
+        """(recorded line, argument) for each operand of a line that stays, or stands for others."""
+        if n in self.stands:
+            sources = self.stands[n]
+            if self.op == PREVIOUS:  # what came first may be of a step that is not there
+                sources = [x for x in sources if not self._gone(x)]
+            sources = [self._instead(x, None) if self._gone(x) else x for x in sources]
+            return [(source, argument) for argument, source in enumerate(sources)]
+        pairs: list[tuple[int, int]] = []
+        inputs, argument = self.lines[n].inputs, 0
+        while argument < len(inputs):
+            source = inputs[argument]
+            many = self._many(n, argument)
+            if self._gone(source) or many > 1:
+                last = argument + many - 1
+                if many > 1:
+                    self.gathered[n, len(pairs)] = self.looped[source]
+                source = self._instead(inputs[last] if many > 1 else source, n)
+                argument = last
+            pairs.append((source, argument))
+            argument += 1
+        return pairs
+
+    def _many(self, n: int, argument: int) -> int:
+        """How many operands in a row are one line of a loop at different steps, not all of which
+        stay: all the outputs in a `stack`. They become one."""
+        rest = self.lines[n].inputs[argument:]
+        if len(rest) < LEAST or not self._left_out(rest[0]) or self._same_loop(n, rest[0]):
+            return 1
+        i, before, j = self._place(rest[0])
+        count = 1
+        for source in rest[1:]:
+            if not self._left_out(source) or self._place(source)[::2] != (i, j):
+                break
+            if self.step[source] == before:
+                break
+            before = self.step[source]
+            count += 1
+        return count if count >= LEAST else 1
+
+    def _same_loop(self, n: int | None, other: int) -> bool:
+        return n is not None and self.looped[n] == self.looped[other]
+
+    def _left_out(self, n: int) -> bool:
+        """Whether a line is not drawn as what it is: a rolled step stands for all of its loop."""
+        return self._gone(n) or (self.op == PREVIOUS and self.looped[n] >= 0)
+
+    def _instead(self, source: int, user: int | None) -> int:
+        """What a line takes for one that is left out."""
+        i, k, j = self._place(source)
+        steps = self.loops[i].steps
+        if not self._same_loop(user, source):
+            if self.op == PREVIOUS:
+                return int(steps[-1, j])
+            source = int(steps[self._gap(i, k)[1], j])
+        if source not in self.stands:
+            self.stands[source] = self._entering(i, k, j)
+        return source
+
+    def _gap(self, i: int, k: int) -> tuple[int, int]:
+        """The first and the last step of the gap that step k of a loop lies in."""
+        return self.gaps[i][k]
+
+    def _entering(self, i: int, k: int, j: int) -> list[int]:
+        """What goes into the steps that are left out: a state as it was before them."""
+        loop = self.loops[i]
+        first, _ = self._gap(i, k)
+        columns = [column for column, _ in loop.carried]
+        columns = [j] if j in columns else list(dict.fromkeys(columns))
+        if first:
+            return [int(loop.steps[first - 1, column]) for column in columns]
+        return list(dict.fromkeys(x for column in columns for x in self._initial(loop, column)))
+
+    def _initial(self, loop: Loop, column: int) -> list[int]:
+        """What the first steps take where later ones take a state."""
+        found = []
+        lags = [lag for state, lag in loop.carried if state == column]
+        for n, early in zip(loop.steps[-1].tolist(), loop.steps[0].tolist()):
+            for argument, source in enumerate(self.lines[n].inputs):
+                taken = [source == loop.steps[-1 - lag, column] for lag in lags]
+                if any(taken):
+                    found.append(self.lines[early].inputs[argument])
+        return found
+
+    # ------------------------------------------------------------ the lines that are left
+    def _line(self, n: int, number: int, inputs: tuple[int, ...]) -> Line:
+        line = self.lines[n]
+        if n not in self.stands:
+            return replace(line, number=number, inputs=inputs)
+        i, k, j = self._place(n)
+        first, last = self._gap(i, k)
+        # in the last of the steps left out, or, rolled, in the step that it enters
+        scope = self.lines[self.loops[i].steps[last + (self.op == PREVIOUS), j]].scope
+        attrs = {"steps": last - first + 1}
+        return Line(number, self.op, inputs, attrs, scope, line.value, None, line.name, "folded")
+
+    def _users_left_out(self, alive: set[int]) -> dict[int, list[tuple[int, int]]]:
+        """For each line that goes into what is left out, the edges by which it does."""
+        entering = {source for sources in self.stands.values() for source in sources}
+        users: dict[int, list[tuple[int, int]]] = {source: [] for source in entering}
+        enters = np.zeros(len(self.lines), dtype=bool)
+        enters[list(entering)] = True
+        for n in dict.fromkeys(self.users[enters[self.sources]].tolist()):
+            if n in alive and n not in self.stands:
+                continue
+            for argument, source in enumerate(self.lines[n].inputs):
+                if source in entering:
+                    users[source].append((n, argument))
+        return users
+
+    # ------------------------------------------------------------ the account
+    def _folds(self, alive: set[int], numbers: dict[int, int]) -> list[Fold]:
+        """One for each gap."""
+        gaps: dict[tuple[int, tuple[int, int]], int] = {}  # by loop, first and last step
+        for i, kept in enumerate(self.kept):
+            for k in np.flatnonzero(~kept).tolist():
+                gaps.setdefault((i, self.gaps[i][k]), len(gaps))
+        lines, edges = self._counts(alive, gaps)
+        counts = zip(gaps, lines.tolist(), edges.tolist())
+        return [self._fold(i, gap, a, b, numbers) for (i, gap), a, b in counts]
+
+    def _fold(
+        self, i: int, gap: tuple[int, int], lines: int, edges: int, numbers: dict[int, int]
+    ) -> Fold:
+        loop, rolled, (first, last) = self.loops[i], self.op == PREVIOUS, gap
+        stands = [n for n in sorted(self.stands) if n in numbers and self.looped[n] == i]
+        stands = [n for n in stands if first <= self.step[n] <= last]
+        end = loop.steps[-1].tolist()
+        places = [(n, self.step[n], self.column[n]) for n in stands]
+        states = [(end[j], n, len(loop) - 1 - k) for n, k, j in places if end[j] in numbers]
+        columns = zip(end, loop.steps.T.tolist())
+        gathered = [edge for edge, j in self.gathered.items() if i == j]
+        return Fold(
+            rolled, loop.path, loop.ts, first, last, lines, edges,
+            self._cuts(loop, gap),
+            tuple(numbers[n] for n in stands),
+            tuple((numbers[a], numbers[b], lag) for a, b, lag in states if rolled),
+            tuple(numbers[n] for n in self._own(loop) if n in numbers and rolled),
+            tuple((numbers[n], k) for n, k in gathered if n in numbers),
+            {numbers[n]: tuple(column) for n, column in columns if n in numbers},
+        )  # fmt: skip
+
+    def _cuts(self, loop: Loop, gap: tuple[int, int]) -> int:
+        """How many cuts a gap takes its states over."""
+        cut = [line.number for line in self.lines if line.kind == "cut"]
+        if not cut:
+            return 0
+        lines = loop.steps[gap[0] : gap[1] + 1].ravel().tolist()
+        return len({x for n in lines for x in self.lines[n].inputs}.intersection(cut))
+
+    def _own(self, loop: Loop) -> list[int]:
+        """The leaves of the last step that are others in the first."""
+        pairs = zip(loop.steps[0].tolist(), loop.steps[-1].tolist())
+        return [
+            y
+            for a, b in pairs
+            for x, y in zip(self.lines[a].inputs, self.lines[b].inputs)
+            if x != y and self.lines[x].op is None and self.lines[y].op is None
+        ]
+
+    def _counts(
+        self, alive: set[int], gaps: Mapping[tuple[int, tuple[int, int]], int]
+    ) -> tuple[Array, Array]:
+        """How many lines and edges went with each gap, by the gap's number."""
+        gone = np.ones(len(self.lines), dtype=bool)
+        gone[list(alive - self.stands.keys())] = False
+        owner = np.full(len(self.lines), -1)
+        for i, loop in enumerate(self.loops):
+            if self.kept[i].all():
+                continue
+            # a line that goes, of a step that stays, can only have served a gap
+            steps = np.where(self.kept[i], np.argmin(self.kept[i]), np.arange(len(loop)))
+            owner[loop.steps] = [[gaps[i, self.gaps[i][k]]] for k in steps.tolist()]
+        owner[~gone] = -1
+        users, sources = self.users, self.sources
+        last = np.full(len(self.lines), -1)
+        last[sources[gone[users]]] = users[gone[users]]  # in order, so the last one stays
+        for n in np.flatnonzero(gone & (owner < 0))[::-1].tolist():
+            owner[n] = owner[last[n]]  # what served only lines that went goes with them
+        owners = np.where(gone[users], owner[users], owner[sources])
+        owners = owners[gone[users] | gone[sources]]
+        size = len(gaps)
+        return np.bincount(owner[gone], minlength=size), np.bincount(owners, minlength=size)
+
+
+def _places(loops: Sequence[Loop], count: int) -> tuple[list[int], list[int], list[int]]:
+    """For each line its loop, or -1; its step there, and its column."""
+    found = np.full((3, count), -1)
+    for i, loop in enumerate(loops):
+        found[0, loop.steps] = i
+        found[1, loop.steps] = np.arange(len(loop))[:, None]
+        found[2, loop.steps] = np.arange(loop.period)
+    looped, step, column = found.tolist()
+    return looped, step, column
