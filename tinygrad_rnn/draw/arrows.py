@@ -41,7 +41,7 @@ class Arrows:
 
     def link(self, link: Link, belted: bool) -> dict[str, str]:
         """The arrow of one argument; `belted`: it takes a state from a belt."""
-        if belted or self.plan.line(link.source).kind == "folded":
+        if belted or (self.plan.folds and self.plan.line(link.source).kind == "folded"):
             values = self.state
         else:
             values = self.colours.get(self.plan.looks(link.source), _PLAIN)

@@ -304,45 +304,40 @@ class _Writer:
 
     def _links(self) -> Iterator[str]:
         """One arrow for each argument of each drawn line; from each circle one to its result."""
-        for child, links in groupby(self.plan.graph.links, attrgetter("child")):
-            home, head = self.plan.homes[child], self.nodes.head(child)
-            first, *others = self._in_order(list(links), home)
-            yield self._link(first, head, home)
-            if self.nodes.is_parted(child):
-                looks = {"weight": "100", **self.arrows.result(child)}
-                yield self._arrow([head, f"n{child}"], f"result of-n{child}", looks, home)
-            for link in others:
-                yield self._link(link, head, home)
+        plan, nodes, arrows, lanes = self.plan, self.nodes, self.arrows, self.lanes
+        tails, heads, spines = self.tails, self.heads, plan.states.spines
+        for child, some in groupby(plan.graph.links, attrgetter("child")):
+            home, links, head = plan.homes[child], list(some), nodes.head(child)
+            if len(links) > 1 and self.entering.get(home):
+                links = self._in_order(links, self.entering[home])
+            for k, link in enumerate(links):
+                edge = child, link.argument
+                looks = arrows.link(link, edge in lanes)
+                if plan.folds:
+                    looks = looks | self._when(link)
+                if edge in spines:
+                    looks = looks | {"weight": "200" if edge in self.straight else "100"}
+                ends = tails.get(edge) or f"n{link.source}", heads.get(edge) or head
+                name = f"from-n{link.source} to-n{child} argument-{link.argument}"
+                yield self._arrow(ends, name, looks, home)
+                if not k and nodes.is_parted(child):
+                    looks = {"weight": "100", **arrows.result(child)}
+                    yield self._arrow([head, f"n{child}"], f"result of-n{child}", looks, home)
 
-    def _in_order(self, links: list[Link], home: int | None) -> list[Link]:
-        """Arrows into one node, side by side: by argument, and in a step by lane before that.
+    def _in_order(self, links: list[Link], entering: list[str]) -> list[Link]:
+        """Arrows into one node, side by side: in the order of the lanes that enter the step.
 
         Graphviz keeps this order; with a first lane above a last one, belts do not cross.
         """
-        entering = self.entering.get(home)
-        if len(links) == 1 or not entering:
-            return links
-        between = max(len(entering) - 1, 1) / 2
         lanes, groups = self.lanes, self.plan.states.groups
-
-        def place(link: Link) -> float:
-            lane = lanes.get(_edge(link)) or groups.get(link.source)
-            return entering.index(lane) if lane in entering else between
-
-        return sorted(links, key=place)
-
-    def _link(self, link: Link, head: str, home: int | None) -> str:
-        """The arrow of one argument."""
-        source, child, argument, _ = link
-        edge = child, argument
-        looks = self.arrows.link(link, edge in self.lanes)
-        if self.plan.folds:
-            looks = looks | self._when(link)
-        if edge in self.plan.states.spines:
-            looks = looks | {"weight": "200" if edge in self.straight else "100"}
-        ends = self.tails.get(edge) or f"n{source}", self.heads.get(edge) or head
-        name = f"from-n{source} to-n{child} argument-{argument}"
-        return self._arrow(ends, name, looks, home)
+        between = max(len(entering) - 1, 1) / 2
+        places = []
+        for link in links:
+            lane = lanes.get((link.child, link.argument)) or groups.get(link.source)
+            places.append(entering.index(lane) if lane in entering else between)
+        if sorted(places) == places:
+            return links
+        return [links[k] for k in sorted(range(len(links)), key=places.__getitem__)]
 
     def _when(self, link: Link) -> dict[str, str]:
         """On an arrow into or out of a rolled step: at which steps it is there."""
