@@ -144,9 +144,9 @@ class _Content:
         norms = _norms(graph, seed) if gradients is not None and "grad" in options.show else {}
         self.labeller = Labeller(plan, options.show, gradients, sums=self.backward, norms=norms)
         self.options, self.theme = options, known_theme(options.theme)
-        self.arrows = Arrows(plan, self.theme)
-        if self.backward:
-            self.arrows = _backward(plan, self.labeller, options)
+        self.arrows: Arrows = (
+            _backward(plan, self.labeller, options) if self.backward else Arrows(plan, self.theme)
+        )
         self.caption = "; ".join(part for part in (plan.caption(), self.arrows.note) if part)
 
     def dot(self, rich: bool = True) -> str:
@@ -162,6 +162,7 @@ class _Content:
         )
 
 
+@uncollected()
 def _folded(graph: Graph, options: Options, max_nodes: int, seed: Any) -> Drawing | None:
     """The same with folded loops, for when the layout takes too long; None if nothing folds."""
     for keep in (2, 1):

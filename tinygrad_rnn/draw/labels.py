@@ -39,7 +39,7 @@ class Label(NamedTuple):
 
 
 class Facts(NamedTuple):
-    """What is different in lines of one kind, as text: n7, the time step, n3, n5, ..."""
+    """What is different in lines of one kind, as text: n7; 2, for t = 2; n3, n5; ..."""
 
     number: str
     t: str
@@ -52,7 +52,6 @@ class Facts(NamedTuple):
 MARKS = Facts("\ufdd0", "\ufdd1", "\ufdd2", "\ufdd3", "\ufdd4")
 MARK = re.compile("[\ufdd0-\ufdd4]")
 
-
 SYMBOLS = {
     "add": "+", "subtract": "−", "multiply": "×", "divide": "÷", "matmul": "@", "negative": "−( )",
     "power": "^", "sigmoid": "σ", "sum": "Σ", "prod": "Π", "sqrt": "√", "square": "( )²",
@@ -60,7 +59,6 @@ SYMBOLS = {
     "concatenate": "concat",
 }  # fmt: skip
 
-_EQUALS = Run(" = ")
 MISSING = "–"  # what `short` writes for a gradient that is not there
 
 
@@ -68,18 +66,6 @@ MISSING = "–"  # what `short` writes for a gradient that is not there
 def shape_text(shape: tuple[int, ...]) -> str:
     """2×8, or "" for a single number."""
     return "×".join(map(str, shape))
-
-
-@lru_cache(maxsize=4096)
-def shape_runs(shape: tuple[int, ...]) -> tuple[Run, ...]:
-    """The shape behind a title; nothing for a single number."""
-    return (Run("  " + shape_text(shape), "small"),) if shape else ()
-
-
-@lru_cache(maxsize=4096)
-def symbol_run(symbol: str) -> Run:
-    """The sign of an operation: very many nodes have one of few."""
-    return Run(symbol)
 
 
 def decimals(value: Any) -> str:
@@ -157,8 +143,8 @@ class Labeller:
         if line.op == PREVIOUS:
             return Label(title + self._shape(line.shape))
         if line.op is not None:
-            symbol = symbol_run(self._symbol(line))
-            title = (*title, _EQUALS, symbol) if title else (symbol,)
+            symbol = Run(self._symbol(line))
+            title = (*title, Run(" = "), symbol) if title else (symbol,)
         if not self.show:
             return Label(title)
         if line.kind != "constant":
@@ -308,7 +294,9 @@ class Labeller:
         return SYMBOLS.get(str(line.op), str(line.op))
 
     def _shape(self, shape: tuple[int, ...]) -> tuple[Run, ...]:
-        return shape_runs(shape) if "shape" in self.show else ()
+        if "shape" not in self.show or not shape:
+            return ()
+        return (Run("  " + shape_text(shape), "small"),)
 
     def _rows(self, value: str | None, grad: str | None = None) -> tuple[Row, ...]:
         rows = []

@@ -17,7 +17,7 @@ from .escape import printable
 from .labels import Label, Labeller
 from .nodes import dot_name, plain_title
 from .plan import Plan
-from .references import Edge
+from .references import Edge, Reference
 from .steps import titles
 from .theme import LIGHT
 
@@ -57,7 +57,9 @@ class _Flowchart:
     def __init__(self, plan: Plan, labeller: Labeller, backward: bool) -> None:
         self.plan, self.labeller, self.backward = plan, labeller, backward
         self.tails: dict[Edge, str] = {}
+        self.references: dict[int | None, list[Reference]] = {}
         for reference in plan.references:
+            self.references.setdefault(reference.step, []).append(reference)
             name = dot_name(reference.id)
             self.tails |= {(link.child, link.argument): name for link in reference.links}
         self.used: set[str] = set()
@@ -93,12 +95,11 @@ class _Flowchart:
     def _inside(self, home: int | None, lines: list[int], indent: str) -> Iterator[str]:
         for n in lines:
             yield indent + self._line(n)
-        for reference in self.plan.references:
-            if reference.step == home:
-                pale = all(self.plan.pale(link.source, link.child) for link in reference.links)
-                looks = self._class(self.plan.looks(reference.root), pale)
-                words = self._words(self.labeller.reference(reference))
-                yield f'{indent}{dot_name(reference.id)}(["{words}"]):::{looks}'
+        for reference in self.references.get(home, []):
+            pale = all(self.plan.pale(link.source, link.child) for link in reference.links)
+            looks = self._class(self.plan.looks(reference.root), pale)
+            words = self._words(self.labeller.reference(reference))
+            yield f'{indent}{dot_name(reference.id)}(["{words}"]):::{looks}'
 
     def _line(self, n: int) -> str:
         looks = self.plan.looks(n)

@@ -34,7 +34,6 @@ _BESIDE = f'{_TABLE}"4"><TR><TD>', "</TD><VR/><TD>", "</TD></TR></TABLE>"
 
 _LOWERED = str.maketrans("0123456789-−+", "₀₁₂₃₄₅₆₇₈₉₋₋₊")
 
-
 Pattern = tuple[str, Callable[[Facts], Any]]  # a text to format, and what picks its arguments
 
 

@@ -97,15 +97,11 @@ class _Search:
         self.ordinal = {n: k for step in steps for k, n in enumerate(step.members)}
         self.into: dict[int, list[Link]] = {step.number: [] for step in steps}
         self.inside: dict[int, list[Link]] = {}
-        into, inside = self.into, self.inside
         for link in graph.links:
             home = homes[link.child]
             if home is not None:
-                into[home].append(link)
-                if link.source in inside:
-                    inside[link.source].append(link)
-                else:
-                    inside[link.source] = [link]
+                self.into[home].append(link)
+                self.inside.setdefault(link.source, []).append(link)
         self.found = States()
 
     def run(self) -> States:
