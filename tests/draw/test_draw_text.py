@@ -413,6 +413,18 @@ def test_the_text_of_many_steps_is_linear_in_their_number():
     assert work(1000) < 10.5 * work(100)
 
 
+@pytest.mark.parametrize(
+    "options, most",
+    [({"show": (), "fold": None}, 135), ({"fold": None}, 165), ({"fold": 2}, 68)],
+    ids=str,
+)
+def test_a_line_takes_few_calls(options, most):
+    """From the Tensor to the text, the walk back included, for each recorded line."""
+    output = layer("LSTM", 100)
+    lines = len(Graph(output))
+    assert calls_of(lambda: draw(output, max_nodes=10**6, **options)) < most * lines
+
+
 def test_the_text_of_1000_steps_of_an_lstm():
     drawing = draw(layer("LSTM", 1000), max_nodes=10**6, fold=None)
     assert drawing.source.count("subgraph cluster_s") == 1000
