@@ -9,6 +9,7 @@ DOT text), `mermaid.py`, `render.py`, `drawing.py` (a picture of it).
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 from functools import partial
@@ -108,22 +109,13 @@ def draw(
 
 def _drawing(graph: Graph, options: Options, max_nodes: int, seed: Any, note: str = "") -> Drawing:
     demand_operations(options.hide, graph)
-    given = graph, options, max_nodes, seed
-    content = _Content(*given, note)
+    content = _Content(graph, options, max_nodes, seed, note)
+    # Nothing but this holds the recorded program: where steps are left out already, it goes.
     all_steps = not content.plan.folds and options.depth is None and not options.focus
-
-    @uncollected()
-    def again() -> _Content:  # it is large, and few drawings are asked for another text
-        return _Content(*given, note)
-
-    return Drawing(
-        content.dot(),
-        lambda: again().dot(rich=False),
-        content.caption,
-        _summary(content.plan),
-        lambda: again().mermaid(),
-        partial(_folded, *given) if all_steps else lambda: None,
-    )
+    folded = partial(_folded, graph, options, max_nodes, seed) if all_steps else lambda: None
+    plain = partial(content.dot, rich=False)
+    summary = _summary(content.plan)
+    return Drawing(content.dot(), plain, content.caption, summary, content.mermaid, folded)
 
 
 class _Content:
@@ -164,12 +156,14 @@ class _Content:
 
 @uncollected()
 def _folded(graph: Graph, options: Options, max_nodes: int, seed: Any) -> Drawing | None:
-    """The same with folded loops, for when the layout takes too long; None if nothing folds."""
+    """The same with folded loops, for when the layout takes too long; None if nothing folds, or
+    what was recorded is lost by now."""
     for keep in (2, 1):
         thin = graph.fold(keep)
         if thin.folds:
             note = "folded, for the layout of all steps took too long"
-            return _drawing(thin, replace(options, fold="auto"), max_nodes, seed, note)
+            with contextlib.suppress(RuntimeError):
+                return _drawing(thin, replace(options, fold="auto"), max_nodes, seed, note)
     return None
 
 

@@ -294,10 +294,13 @@ class _Writer:
 
     def _recurrences(self) -> Iterator[str]:
         """In a rolled step, from each state back to where it enters the next."""
+        drawn = set(self.plan.nodes())
         for fold in self.plan.folds:
             on = "+" if fold.ts[0] < fold.ts[-1] else "−"
             for state, entry, lag in fold.recurrences:
                 root = self.plan.graph.roots[state]
+                if root not in drawn or entry not in drawn:
+                    continue  # in a box, or out of focus
                 name, way = f"recurrence from-n{root} to-n{entry}", [f"n{entry}", f"n{root}"]
                 looks = {"weight": "0", "label": f"t → t{on}{lag}", **self.arrows.recurrence()}
                 yield self._arrow(way, name, looks, self.plan.homes[entry])
@@ -350,7 +353,8 @@ class _Writer:
         elif inside is not None and self._walks_back(inside) and not self._walks_back(step):
             return {}  # the walk back takes at each t what the loop made at this t
         elif step is not None and step is not inside and step.fold is not None and step.rolled:
-            words = "all t" if plan.gathers(link) else f"t = {step.fold.ts[-1]}"
+            last, at = step.fold.ts[-1], plan.taken_at(link)
+            words = "all t" if plan.gathers(link) else f"t = {last if at is None else at}"
         else:
             return {}
         return {"label": words, "fontcolor": self.theme.faint}

@@ -162,7 +162,8 @@ class Labeller:
         if norms is None or "grad" not in self.show:
             return ()
         ends = f"|∇| {short(norms[0])} … {short(norms[-1])}"
-        return Row(bars(list(norms), 24), "gradient"), Row(ends, "gradient")
+        rows = bars(list(norms), 24), ends  # no bars where all are 0, or one is not finite
+        return tuple([Row(row, "gradient") for row in rows if row])
 
     def symbol(self, n: int) -> str:
         """The sign of an operation, for a circle of its own."""
@@ -205,7 +206,7 @@ class Labeller:
         """The shared line's name, and the step's part of its gradient."""
         line, title = reference.line, list(self.name(reference.root))
         movements = []
-        while line != reference.root:
+        while line != reference.root and not isinstance(self.plan.line(line), Box):
             movements.append(movement_text(self.plan.line(line)))
             (line,) = self.plan.line(line).inputs
         title.append(Run("".join(reversed(movements))))

@@ -129,7 +129,10 @@ class _Flowchart:
                 yield f'  {head} -->|"{words}"| {tail}'
             else:
                 yield f"  {head} -.- {tail}"
+        drawn = set(self.plan.nodes())
         for source, leaf in self.plan.cuts:
+            if source not in drawn or leaf not in drawn:
+                continue  # one of them stands in the table, or is out of focus
             yield f'  n{source} -.->|"cut"| n{leaf}'
 
     def _classes(self) -> Iterator[str]:

@@ -7,8 +7,9 @@ Read next: `labels.py`.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 from ..program import Fold, Gradients, Graph, Line, in_steps
@@ -16,7 +17,14 @@ from ..tensor import Tensor
 from .collapse import Box, collapse
 from .contract import Contracted, Link, contract, without_parameters
 from .focus import Focus, find_focus, without_others
-from .references import Handover, Reference, find_handovers, find_references, find_starts
+from .references import (
+    Handover,
+    Reference,
+    find_handovers,
+    find_references,
+    find_starts,
+    shared_starts,
+)
 from .states import States, find_states
 from .steps import TimeStep, time_steps
 
@@ -95,14 +103,20 @@ class Plan:
     def gathers(self, link: Link) -> bool:
         """Whether an arrow stands for those from all steps of a loop."""
         gathered = {gate for fold in self.folds for gate in fold.gathered}
-        n, argument = link.operand, link.argument
-        if (link.child, argument) in gathered:
-            return True
-        while n != link.source:  # through hidden lines
-            if (n, 0) in gathered:
-                return True
+        return not gathered.isdisjoint(self._gates(link))
+
+    def taken_at(self, link: Link) -> int | None:
+        """The step that an arrow from a rolled step takes something from, if it is one of them."""
+        at = {(n, argument): t for fold in self.folds for n, argument, t in fold.at}
+        return next((at[gate] for gate in self._gates(link) if gate in at), None)
+
+    def _gates(self, link: Link) -> list[tuple[int, int]]:
+        """The arguments (line, argument) that an arrow goes through, hidden lines included."""
+        gates, n = [(link.child, link.argument)], link.operand
+        while n != link.source:
+            gates.append((n, 0))
             (n,) = self.line(n).inputs
-        return False
+        return gates
 
     def is_own(self, number: int) -> bool:
         """Whether a leaf is of one time step only, and no weight of a module.
@@ -160,17 +174,22 @@ def make_plan(
     focused = find_focus(graph, focus)
     if depth is not None:
         contracted = collapse(contracted, depth, outputs)
-    steps, homes = time_steps(contracted, graph.folds, graph.companions())
+    steps, homes = time_steps(contracted, graph.folds, graph.companions(), graph.unscoped)
     cuts = _cuts(graph, contracted)
     states = find_states(contracted, steps, homes, {leaf: source for source, leaf in cuts})
     if focused is not None and others == "hide":
         contracted = without_others(contracted, focused)
         _keep_only(set(contracted.drawn), steps, states)
     back = {step.number for step in steps if step.path[:1] == ("gradient",)}
-    references = find_references(contracted, homes, states.linked(), weights, back)
+    initial = shared_starts(contracted, states)
+    references = find_references(contracted, homes, states.linked(), weights, back, initial)
     starts = find_starts(contracted, states, {reference.root for reference in references})
     roots = dict.fromkeys(reference.root for reference in (*starts.values(), *references))
     table = [n for n in sorted(roots) if contracted.lines[n].op is None]
+    shown = set(contracted.drawn).difference(table)
+    lost = sum(not shown.issuperset(pair) for pair in cuts)
+    if lost:
+        contracted = replace(contracted, hidden=contracted.hidden + Counter({"cut": lost}))
     return Plan(
         contracted, outputs, steps, homes, states, references,
         find_handovers(contracted, homes), starts, cuts, table,
@@ -226,13 +245,14 @@ def _cuts(graph: Graph, contracted: Contracted) -> list[tuple[int, int]]:
 def _folded(folds: Sequence[Fold]) -> str:
     """How much of the recorded program went with the steps left out."""
     lines, edges = sum(fold.lines for fold in folds), sum(fold.edges for fold in folds)
+    cuts = sum(fold.cuts for fold in folds if fold.rolled)  # a folded box says so itself
     what = "rolled up" if folds[0].rolled else "folded"
-    return f"{what}: {lines:,} lines, {edges:,} arrows"
+    return f"{what}: {lines:,} lines, {edges:,} arrows" + (f", {cuts:,} cuts" if cuts else "")
 
 
 def _counted(count: int, what: str) -> str:
     """12 getitem, 2 parameters, 3 operations in boxes."""
     noun, _, rest = what.partition(" ")
-    if count > 1 and noun in ("parameter", "constant", "operation", "arrow", "line"):
+    if count > 1 and noun in ("parameter", "constant", "operation", "arrow", "line", "cut"):
         noun += "s"
     return f"{count} {noun} {rest}".rstrip()

@@ -89,13 +89,8 @@ def find_starts(
     It does if one tensor holds the initial states of several chains, or if it is `shared` by the
     steps besides.
     """
-    belts: dict[int, list[Belt]] = {}
-    for some in states.belts.values():
-        for belt in some:
-            if graph.lines[belt.source].op is None:
-                belts.setdefault(belt.source, []).append(belt)
     starts = {}
-    for root, some in belts.items():
+    for root, some in _initial_belts(graph, states).items():
         for belt in some if len(some) > 1 or root in shared else []:
             operands = {link.operand for link in belt.links}
             line = operands.pop() if len(operands) == 1 else root
@@ -104,12 +99,28 @@ def find_starts(
     return starts
 
 
+def shared_starts(graph: Contracted, states: States) -> set[int]:
+    """The leaves that hold the initial states of several chains: they stand in the table."""
+    return {root for root, some in _initial_belts(graph, states).items() if len(some) > 1}
+
+
+def _initial_belts(graph: Contracted, states: States) -> dict[int, list[Belt]]:
+    """By leaf the belts that it starts."""
+    belts: dict[int, list[Belt]] = {}
+    for some in states.belts.values():
+        for belt in some:
+            if graph.lines[belt.source].op is None:
+                belts.setdefault(belt.source, []).append(belt)
+    return belts
+
+
 def find_references(
     graph: Contracted,
     homes: list[int | None],
     belted: set[Edge],
     weights: str,
     back: Collection[int] = (),
+    initial: Collection[int] = (),
 ) -> list[Reference]:
     """A reference for each step and each line that two or more steps share.
 
@@ -118,10 +129,12 @@ def find_references(
         weights: "line" draws arrows from a parameter to all its uses instead.
         back: the steps of a recorded walk back. What they take from the steps that it went through
             stands in them by reference, too: an arrow would cross all that lies between.
+        initial: what else stands in the table, so that all its uses are references.
     """
     shared = _shared(graph, homes, belted)
     if weights == "line":
         shared = {n for n in shared if graph.lines[n].kind != "parameter"}
+    shared |= set(initial)
     entrances = _entrances(graph, homes)
     found: dict[tuple[int | None, int], dict[Edge, list[Link]]] = {}
     for link in graph.links:

@@ -131,7 +131,7 @@ class _Search:
         if n not in self.ordinal:
             return None
         line = self.lines[n]
-        if line.op == FOLDED:  # the place of what it stands for
+        if line.op == FOLDED and line.inputs:  # the place of what it stands for
             place = self._place(self.graph.roots[line.inputs[0]])
             if place is not None:
                 return place
@@ -249,10 +249,10 @@ class _Search:
         states = self.found
         if len(entering) == len(leaving) == 1 and not step.rolled:  # whatever its names are
             (source,), (n,) = entering, leaving
-            states.lanes[n] = states.lanes[self._origin(source)]
+            states.lanes[n] = self._lane(source, step)
         for n in leaving:
             states.lanes.setdefault(n, self._continued(step, n, entering))
-        states.lanes |= {n: states.lanes[self.cuts[n]] for n in entering if n in self.cuts}
+        states.lanes |= {n: self._lane(n, step) for n in entering if n in self.cuts}
         order = sorted(entering, key=lambda n: min(self._taken(link) for link in entering[n]))
         states.belts[step.number] = []
         for source in order:
@@ -291,16 +291,20 @@ class _Search:
 
     def _continued(self, step: TimeStep, n: int, entering: dict[int, list[Link]]) -> str:
         """The lane of a new state: that of the same place, else name, in the step before."""
-        lanes = self.found.lanes
         name = base_name(self.lines[n].name)
         place = self._place(n)
         for m in entering:
             if self._place(m) == place:
-                return lanes[self._origin(m)]
+                return self._lane(m, step)
         for m in entering:
             if name is not None and base_name(self.lines[m].name) == name:
-                return lanes[self._origin(m)]
+                return self._lane(m, step)
         return self._lane_name(n, step)
+
+    def _lane(self, n: int, step: TimeStep) -> str:
+        """The lane of a state, or of what it was cut off; a new one, if it came along none."""
+        n = self._origin(n)
+        return self.found.lanes.setdefault(n, self._lane_name(n, step))
 
     def _lane_name(self, n: int, step: TimeStep) -> str:
         """A lane is called after the first line that needs it."""

@@ -8,7 +8,7 @@ Read next: `states.py`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from ..modes import Step
@@ -107,11 +107,13 @@ def time_steps(
     graph: Contracted,
     folds: Sequence[Fold] = (),
     companions: Mapping[int, int] | None = None,
+    unscoped: Collection[int] = (),
 ) -> tuple[list[TimeStep], list[int | None]]:
     """The steps in the order they ran, and for every line the number of its step, or None.
 
     Args:
         companions: for lines outside of the scopes a line of the step that they belong to.
+        unscoped: the lines whose time step no scope gave.
     """
     steps: list[TimeStep] = []
     homes: list[int | None] = [None] * len(graph.lines)
@@ -136,7 +138,8 @@ def time_steps(
             homes[n] = home
     _move_in(graph, homes)
     for fold in folds:
-        found = {homes[n] for n in fold.stands} - {None}
+        # a loop without scopes may stand inside of one step of somebody's own
+        found = {homes[n] for n in fold.stands if fold.scoped or n in unscoped} - {None}
         for home in sorted(home for home in found if home is not None):
             steps[home].folds.append(fold)
     return steps, homes

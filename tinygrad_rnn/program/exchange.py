@@ -15,7 +15,7 @@ from __future__ import annotations
 import base64
 import importlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from math import isfinite, prod
@@ -74,7 +74,7 @@ def written(contents: Contents, values: str) -> str:
             "edges": [[*edge, array(g)] for edge, g in sorted(found.edges.items())],
         },
         "folds": [asdict(fold) | {"columns": []} for fold in contents.folds],
-        "norms": sorted(contents.norms.items()),
+        "norms": [[n, _numbers_out(norms)] for n, norms in sorted(contents.norms.items())],
         "companions": sorted(contents.companions.items()),
         "unscoped": sorted(contents.unscoped),
     }
@@ -101,9 +101,14 @@ def _array_out(array: np.ndarray, values: str) -> dict[str, Any]:
     flat = np.ascontiguousarray(array).ravel()
     if flat.dtype.kind == "c":
         flat = flat.view(flat.real.dtype)
-    if flat.dtype.kind == "f":  # JSON has no word for what is not finite
-        return out | {"data": [x if isfinite(x) else str(x) for x in flat.tolist()]}
+    if flat.dtype.kind == "f":
+        return out | {"data": _numbers_out(flat.tolist())}
     return out | {"data": flat.tolist()}
+
+
+def _numbers_out(numbers: Sequence[float]) -> list[float | str]:
+    """JSON has no word for what is not finite."""
+    return [x if isfinite(x) else str(x) for x in numbers]
 
 
 def _attr_out(value: Any, array: Callable[[Any], Any]) -> Any:
@@ -251,6 +256,8 @@ def _fold_in(part: dict[str, Any], count: int) -> Fold:
         tuple((_number(a, count), _number(b, count), int(k)) for a, b, k in part["recurrences"]),
         tuple(_number(n, count) for n in part["own"]),
         tuple((_number(n, count), int(k)) for n, k in part["gathered"]), {},
+        bool(part.get("scoped", True)),
+        tuple((_number(n, count), int(k), int(t)) for n, k, t in part.get("at", ())),
     )  # fmt: skip
 
 

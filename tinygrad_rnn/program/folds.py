@@ -30,6 +30,8 @@ class Fold:
         own: the leaves that a rolled step takes in place of others at other steps: x_t.
         gathered: the arguments (line, argument) that stand for those of all steps.
         columns: for each line that is left of the last step, the recorded ones, step by step.
+        scoped: whether its steps are time steps of scopes.
+        at: the arguments (line, argument, t) outside that take what a rolled step made at one t.
     """
 
     rolled: bool
@@ -45,6 +47,8 @@ class Fold:
     own: tuple[int, ...]
     gathered: tuple[tuple[int, int], ...]
     columns: Mapping[int, tuple[int, ...]] = field(repr=False)
+    scoped: bool = True
+    at: tuple[tuple[int, int, int], ...] = ()
 
     @property
     def title(self) -> str:
@@ -58,12 +62,14 @@ class Thinned:
 
     Attributes:
         lines: renumbered; `origins` are their numbers in the recorded program.
+        ends: the outputs, or what stands for the steps that they went with.
         edges: for each (line, argument) the recorded ones that it stands for.
         companions: as of the recorded program: lines that go along with a step, and with which.
         unscoped: lines whose time step no scope gave.
     """
 
     lines: list[Line]
+    ends: list[int]
     origins: list[int]
     edges: dict[tuple[int, int], list[tuple[int, int]]]
     folds: list[Fold]

@@ -57,6 +57,7 @@ class Thinner:
         self.sources = np.array([n for line in lines for n in line.inputs], dtype=np.int64)
         self.looped, self.step, self.column = _places(loops, len(lines))
         self.gathered: dict[tuple[int, int], int] = {}
+        self.at: dict[tuple[int, int], tuple[int, int]] = {}
         self.kept: list[Array] = []
         self.names: dict[int, str] = {}
         for loop in loops:
@@ -122,7 +123,7 @@ class Thinner:
     # ------------------------------------------------------------ what stays
     def run(self) -> Thinned:
         alive = self._alive()
-        order = sorted(alive)
+        order = self._order(alive)
         numbers = {n: k for k, n in enumerate(order)}
         lines, edges = [], {}
         users = self._users_left_out(alive)
@@ -134,7 +135,28 @@ class Thinner:
         folds = self._folds(alive, numbers)
         unscoped = {k for n, k in numbers.items() if self.recorded[n].t is None is not lines[k].t}
         companions = self._companions(numbers)
-        return Thinned(lines, order, edges, folds, companions, frozenset(unscoped))
+        ends = [numbers[self._end(n)] for n in self.ends]
+        return Thinned(lines, ends, order, edges, folds, companions, frozenset(unscoped))
+
+    def _end(self, n: int) -> int:
+        """An output, or what stands for the steps that it went with."""
+        return self._instead(n, None) if self._gone(n) else n
+
+    def _order(self, alive: set[int]) -> list[int]:
+        """The lines that stay, operands first: what one that stands for others takes may be newer
+        than it."""
+        order: dict[int, None] = {}
+        seen: set[int] = set()
+        for first in sorted(alive):
+            stack = [first]
+            while stack:
+                n = stack.pop()
+                if n in seen:
+                    order.setdefault(n)
+                    continue
+                seen.add(n)
+                stack += [n, *[x for x, _ in reversed(self.inputs[n]) if x not in seen]]
+        return list(order)
 
     def _companions(self, numbers: Mapping[int, int]) -> dict[int, int]:
         """The companions of the recorded program, as far as they are left."""
@@ -156,7 +178,7 @@ class Thinner:
     def _alive(self) -> set[int]:
         """The lines that stay: what the ends are made of, as far as steps stay."""
         alive: set[int] = set()
-        stack = [self._instead(n, None) if self._gone(n) else n for n in self.ends]
+        stack = [self._end(n) for n in self.ends]
         while stack:
             n = stack.pop()
             if n in alive:
@@ -183,6 +205,8 @@ class Thinner:
                 last = argument + many - 1
                 if many > 1:
                     self.gathered[n, len(pairs)] = self.looped[source]
+                elif self.op == PREVIOUS and not self._same_loop(n, source):
+                    self.at[n, len(pairs)] = self.looped[source], self.step[source]
                 source = self._instead(inputs[last] if many > 1 else source, n)
                 argument = last
             pairs.append((source, argument))
@@ -298,6 +322,7 @@ class Thinner:
         states = [(end[j], n, len(loop) - 1 - k) for n, k, j in places if end[j] in numbers]
         columns = zip(end, loop.steps.T.tolist())
         gathered = [edge for edge, j in self.gathered.items() if i == j]
+        at = [(*edge, step) for edge, (j, step) in self.at.items() if i == j]
         return Fold(
             rolled, loop.path, loop.ts, first, last, lines, edges,
             self._cuts(loop, gap),
@@ -306,6 +331,8 @@ class Thinner:
             tuple(numbers[n] for n in self._own(loop) if n in numbers and rolled),
             tuple((numbers[n], k) for n, k in gathered if n in numbers),
             {numbers[n]: tuple(column) for n, column in columns if n in numbers},
+            loop.scoped,
+            tuple((numbers[n], k, loop.ts[step]) for n, k, step in at if n in numbers),
         )  # fmt: skip
 
     def _cuts(self, loop: Loop, gap: tuple[int, int]) -> int:

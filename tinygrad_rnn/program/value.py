@@ -334,7 +334,7 @@ class Graph:
         cuts = {numbers[n]: k for n, k in self._cuts.items() if n in numbers}
         graph = Graph._of(
             thin.lines,
-            [numbers.get(n, len(numbers) - 1) for n in self.ends],
+            thin.ends,
             {n: None if k is None else numbers.get(k) for n, k in cuts.items()},
         )
         graph._recorded, graph.replaced = self, self.replaced

@@ -1,0 +1,174 @@
+"""Programs that are unlike the usual ones: each of these was drawn wrongly, or not at all, once."""
+
+import re
+import shutil
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from drawn_graphs import leaf
+
+import tinygrad_rnn as tg
+from tinygrad_rnn import Tensor
+from tinygrad_rnn.draw import draw
+from tinygrad_rnn.program import Graph
+
+needs_dot = pytest.mark.skipif(not shutil.which("dot"), reason="the program dot is not there")
+
+
+def undeclared(source: str) -> set[str]:
+    """The names at the ends of arrows that no statement declares: dot would invent nodes."""
+    ends = {x for way in re.findall(r"^(\w+(?: -> \w+)+)", source, re.M) for x in way.split(" -> ")}
+    return ends - set(re.findall(r"^(\w+) \[", source, re.M))
+
+
+def states(T: int) -> list[Tensor]:
+    """The states of a scoped loop."""
+    w, h, found = leaf(0.5, "w"), Tensor(0.1, name="h0"), []
+    for t in range(1, T + 1):
+        with tg.scope(t=t):
+            h = tg.tanh(w * h + Tensor(0.1 * t, name="x"))
+        found.append(h)
+    return found
+
+
+@needs_dot
+@pytest.mark.parametrize("w, step", [(0.5, lambda z: tg.relu(z - 1.0)), (3.0, tg.exp)])
+def test_a_rolled_state_whose_gradient_is_nothing_or_not_finite_has_no_bars(w, step):
+    w, h = leaf(w, "w"), Tensor(1.0, name="h0")
+    with np.errstate(all="ignore"):
+        for _ in range(8):
+            h = step(w * h)
+        drawing = draw(h * h, rolled=True)
+        again = Graph.from_json(Graph(h * h).roll().to_json())
+    assert b"<svg" in drawing.pipe("svg")
+    assert draw(again).source == drawing.source
+
+
+@pytest.mark.parametrize("options", [{"steps": [2, 5]}, {"rolled": True}], ids=str)
+def test_operands_stand_before_what_takes_them(options):
+    """p0 is first taken after the first step's state, for which a line stands."""
+    w, h, before, total = leaf(0.5, "w"), Tensor(0.1, name="h0"), Tensor(0.0, name="p0"), 0.0
+    for t in range(1, 9):
+        h = tg.tanh(w * h + Tensor(float(t), name="x"))
+        total, before = total + (h - before) ** 2, h
+    graph = Graph(total)
+    thin = graph.fold(steps=options["steps"]) if "steps" in options else graph.roll()
+    assert all(k < line.number for line in thin.nodes for k in line.inputs)
+    assert undeclared(draw(total, **options).source) == set()
+
+
+@pytest.mark.parametrize("steps", [[1], [2], [5], [2, 4, 6]], ids=str)
+def test_a_loop_without_a_state_of_its_own_folds(steps):
+    hs, v = states(10), leaf(0.7, "v")
+    for some in ([v * (a + b) for a, b in pairwise(hs)], [v * h + 1.0 for h in hs[2:]]):
+        assert undeclared(draw(tg.stack(some).sum(), steps=steps).source) == set()
+
+
+@pytest.mark.parametrize("odd, window", [(1, 2), (2, 3)])
+def test_a_cut_state_that_came_along_no_lane(odd, window):
+    w, h, hs = leaf(0.5, "w"), Tensor(0.1, name="h0"), []
+    for t in range(12):
+        z = w * h + Tensor(float(t), name="x")
+        h = tg.sigmoid(z) if t == odd else tg.tanh(z)
+        hs.append(h)
+        if t % window == window - 1:
+            h = h.detach()
+    assert undeclared(draw(sum(hs[1:], hs[0])).source) == set()
+
+
+@pytest.mark.parametrize("weights", ["ref", "line"])
+def test_an_initial_state_in_the_table_is_referred_to_outside_as_well(weights):
+    net = tg.nn.RNN(2, 2, num_layers=2, rng=0)
+    h0 = leaf(np.zeros((2, 1, 2)), "h0")
+    output, _ = net(Tensor(np.ones((3, 1, 2)), name="x"), h0)
+    drawing = draw((output * output).sum() + (h0 * h0).sum(), weights=weights)
+    assert undeclared(drawing.source) == set() and 'id="ref-n0-out"' in drawing.source
+
+
+@pytest.mark.parametrize("kind", ["RNN", "LSTM", "GRU"])
+def test_the_graph_of_a_layers_gradient_names_no_node_that_is_not_there(kind):
+    net = getattr(tg.nn, kind)(2, 2, num_layers=2, rng=0)
+    output, _ = net(Tensor(np.ones((2, 1, 2)), name="x"))
+    slope = tg.grad((output * output).sum(), net.weight_hh_l0, create_graph=True)
+    assert undeclared(draw(slope).source) == set()
+
+
+@pytest.mark.parametrize("options", [{"depth": 1}, {"focus": "x", "others": "hide"}], ids=str)
+def test_a_rolled_state_that_is_not_drawn_has_no_arrow(options):
+    output, _ = tg.nn.LSTM(2, 3, rng=0)(leaf(np.ones((9, 1, 2)), "x"))
+    assert undeclared(draw((output * output).sum(), rolled=True, **options).source) == set()
+
+
+@pytest.mark.parametrize("options", [{}, {"rolled": True}], ids=str)
+def test_a_loop_inside_a_step_leaves_the_step_its_title(options):
+    w, h = leaf(0.5, "w"), Tensor(0.1, name="h0")
+    for t in (1, 2):
+        with tg.scope(t=t):
+            h = h + Tensor(0.1 * t, name="x")
+            for _ in range(12):
+                h = tg.tanh(w * h)
+    titles = re.findall(r'class="step" label=<<B>([^<]*)</B>', draw(h * h, **options).source)
+    assert titles == ["t = 1", "t = 2"]
+
+
+def test_an_arrow_from_a_rolled_step_says_of_which_step_it_is():
+    hs = states(10)
+    graph = Graph(hs[3] * hs[9]).roll()
+    (fold,) = graph.folds
+    assert [t for _, _, t in fold.at] == [4]
+    labels = re.findall(r'label="(t = \d+)"', draw(graph).source)
+    assert sorted(labels) == ["t = 1", "t = 10", "t = 4"]
+    assert draw(Graph.from_json(graph.to_json())).source == draw(graph).source
+
+
+def test_an_output_of_a_step_that_is_left_out_is_marked():
+    hs = states(12)
+    graph = Graph(hs[5], hs[11] * hs[11])
+    folded, rolled = graph.fold(), graph.roll()
+    assert folded.nodes[folded.ends[0]].kind == "folded"
+    assert rolled.nodes[rolled.ends[0]].op == "tanh"
+    assert folded.ends[1] == len(folded) - 1 and rolled.ends[1] == len(rolled) - 1
+    drawn = draw((hs[4], hs[9]), fold=2).source
+    assert len(re.findall('class="output"', drawn)) == 2
+
+
+def test_a_drawing_answers_after_its_program_has_changed(monkeypatch):
+    hs = states(12)
+    drawing, other = (draw(hs[-1] * hs[-1], view="backward", fold=fold) for fold in (2, None))
+    mermaid = draw(hs[-1] * hs[-1], view="backward", fold=2).mermaid
+    hs[-1].data = np.array(3.0)
+    assert drawing.mermaid == mermaid
+    assert other._folded is None  # what it was is lost: all steps, or an error that says so
+    monkeypatch.setenv("PATH", "/nonexistent")
+    assert "text/plain" in drawing._repr_mimebundle_()
+
+
+def test_no_cut_is_lost():
+    w, s, total, kept = leaf(0.5, "w"), Tensor(0.25, name="s0"), 0.0, []
+    for t in range(1, 21):
+        with tg.scope(t=t):
+            s = tg.tanh(w * s + Tensor(0.2 * t, name="x"))
+            kept.append(s)
+            total = total + s * s
+        if t % 5 == 0:
+            s = s.detach()
+    assert "3 cuts" in draw(total, rolled=True).caption
+    a = tg.tanh(w * 2.0)
+    shared, h = a.detach(), Tensor(0.1, name="h0")
+    for t in range(3):
+        with tg.scope(t=t):
+            h = tg.tanh(w * h + shared)
+    drawing = draw(h * a)
+    assert drawing.caption == "not drawn: 1 cut" and '-.->|"cut"|' not in drawing.mermaid
+
+
+def test_a_record_of_a_module_that_steps_share():
+    cell, hs = tg.nn.RNNCell(1, 1, rng=0), states(4)
+    with tg.scope("summary"):
+        shared = tg.stack([h.reshape(1, 1) for h in hs]).sum(axis=0)
+    h = Tensor(np.zeros((1, 1)), name="g0")
+    for t in range(3):
+        with tg.scope("net"), tg.scope(t=t):
+            h = cell(shared, h)
+    assert undeclared(draw(h.sum(), depth=1, style="record").source) == set()
