@@ -163,6 +163,31 @@ def test_no_cut_is_lost():
     assert drawing.caption == "not drawn: 1 cut" and '-.->|"cut"|' not in drawing.mermaid
 
 
+def test_a_cut_state_that_other_steps_share():
+    w, s = leaf(0.5, "w"), Tensor(0.25, name="s0")
+    for t in range(1, 4):
+        with tg.scope(t=t):
+            s = tg.tanh(w * s)
+        if t == 2:
+            whole, s = s, s.detach()
+            taken = s
+    with tg.scope("later"):
+        for t in range(1, 4):
+            with tg.scope(t=t):
+                s = tg.sin(s + taken)
+    drawing = draw(s * whole)
+    assert undeclared(drawing.source) == set() and drawing.caption == "not drawn: 1 cut"
+
+
+def test_a_focus_on_a_single_leaf_in_a_step_draws_it():
+    w, h = leaf(0.5, "w"), Tensor(0.1, name="h0")
+    for t in (1, 2):
+        with tg.scope(t=t):
+            h = tg.tanh(w * h + leaf(0.3, f"x{t}"))
+    drawing = draw(h, focus=("x1", "x1"), others="hide")
+    assert drawing.source.count('id="node-n') == 1 and "subgraph s0" in drawing.mermaid
+
+
 def test_a_record_of_a_module_that_steps_share():
     cell, hs = tg.nn.RNNCell(1, 1, rng=0), states(4)
     with tg.scope("summary"):

@@ -73,7 +73,8 @@ class _Writer:
     ) -> None:
         self.plan, self.nodes, self.arrows, self.theme = plan, nodes, arrows, nodes.theme
         self.rankdir, self.legend = rankdir, legend
-        self.cut_from = {leaf: source for source, leaf in plan.cuts}
+        tabled = set(plan.table)  # what stands there enters a step like any other state
+        self.cut_from = {leaf: source for source, leaf in plan.cuts if leaf not in tabled}
         self.references: dict[int | None, list[Reference]] = {}
         self.handovers: dict[int, list[Handover]] = {}
         self.tails: dict[Edge, str] = {}
@@ -110,8 +111,8 @@ class _Writer:
         yield from map(nodes.reference, plan.starts.values())
         yield from map(nodes.reference, self.references.get(None, []))
         for step, title in zip(plan.steps, titles(plan.steps), strict=True):
-            if step.members:  # a focus may leave none
-                yield from self._step(step, by_home.get(step.number, []), title)
+            if step.number in by_home:  # a focus may leave no line in it
+                yield from self._step(step, by_home[step.number], title)
         if plan.table:
             yield nodes.table()
         yield from self._belts()

@@ -206,7 +206,7 @@ class Labeller:
         """The shared line's name, and the step's part of its gradient."""
         line, title = reference.line, list(self.name(reference.root))
         movements = []
-        while line != reference.root and not isinstance(self.plan.line(line), Box):
+        while line != reference.root and line in self.plan.graph.passed:
             movements.append(movement_text(self.plan.line(line)))
             (line,) = self.plan.line(line).inputs
         title.append(Run("".join(reversed(movements))))

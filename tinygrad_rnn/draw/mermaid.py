@@ -78,7 +78,7 @@ class _Flowchart:
         yield f"flowchart {rankdir}"
         yield from self._inside(None, by_home.get(None, []), "  ")
         for step, title in zip(plan.steps, titles(plan.steps), strict=True):
-            if not step.members:
+            if step.number not in by_home:
                 continue
             yield f'  subgraph s{step.number}["{mermaid_words(title)}"]'
             yield from self._inside(step.number, by_home.get(step.number, []), "    ")
