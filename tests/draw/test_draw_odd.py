@@ -179,6 +179,18 @@ def test_a_cut_state_that_other_steps_share():
     assert undeclared(drawing.source) == set() and drawing.caption == "not drawn: 1 cut"
 
 
+def test_a_weight_of_all_steps_is_no_input_of_the_only_one_drawn():
+    for scoped in (True, False):
+        w, h = leaf(0.5, "w"), Tensor(0.1, name="h0")
+        for t in range(1, 9):
+            with tg.scope(t=t) if scoped else tg.scope("run"):
+                h = tg.tanh(w * h + leaf(0.1 * t, "x"))
+        (line,) = (x for x in draw(h, steps=[3]).source.splitlines() if "| w |" in x)
+        assert 'class="parameter"' in line and "<B>w</B><FONT" not in line and "<SUB>" not in line
+        (line,) = (x for x in draw(h, steps=[3]).source.splitlines() if "| value 0.3 |" in x)
+        assert "<SUB>" in line or not scoped
+
+
 def test_a_focus_on_a_single_leaf_in_a_step_draws_it():
     w, h = leaf(0.5, "w"), Tensor(0.1, name="h0")
     for t in (1, 2):

@@ -265,7 +265,7 @@ class Labeller:
             return (runs[0], Run(below, "sub")) if below else runs
         if len(runs) > 1 or home is None:
             return runs
-        leaf = line.op is None and not line.learned  # a weight belongs to no step
+        leaf = line.op is None and self.plan.is_own(n)  # a weight belongs to no step
         inside = leaf or line.t is not None  # a running loss only goes along
         return (*runs, Run(self.facts(n).t, "sub")) if inside else runs
 

@@ -96,6 +96,11 @@ class Plan:
             return "state"
         return "derivative" if number in self.derivatives else kind
 
+    @cached_property
+    def _shared(self) -> frozenset[int]:
+        """The leaves that steps which are not drawn take as well."""
+        return frozenset([n for fold in self.folds for n in fold.shared])
+
     def step_of(self, number: int) -> TimeStep | None:
         home = self.homes[number]
         return None if home is None else self.steps[home]
@@ -125,7 +130,7 @@ class Plan:
         it may be a weight as well, so that its class is what the program says: its kind.
         """
         home = self.homes[number]
-        if home is None or self.line(number).learned:
+        if home is None or self.line(number).learned or number in self._shared:
             return False
         fold = self.steps[home].fold
         folds = self.steps[home].folds

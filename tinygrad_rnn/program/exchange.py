@@ -258,6 +258,7 @@ def _fold_in(part: dict[str, Any], count: int) -> Fold:
         tuple((_number(n, count), int(k)) for n, k in part["gathered"]), {},
         bool(part.get("scoped", True)),
         tuple((_number(n, count), int(k), int(t)) for n, k, t in part.get("at", ())),
+        tuple(_number(n, count) for n in part.get("shared", ())),
     )  # fmt: skip
 
 

@@ -32,6 +32,7 @@ class Fold:
         columns: for each line that is left of the last step, the recorded ones, step by step.
         scoped: whether its steps are time steps of scopes.
         at: the arguments (line, argument, t) outside that take what a rolled step made at one t.
+        shared: the leaves that the steps left out take, too.
     """
 
     rolled: bool
@@ -49,6 +50,7 @@ class Fold:
     columns: Mapping[int, tuple[int, ...]] = field(repr=False)
     scoped: bool = True
     at: tuple[tuple[int, int, int], ...] = ()
+    shared: tuple[int, ...] = ()
 
     @property
     def title(self) -> str:

@@ -333,7 +333,15 @@ class Thinner:
             {numbers[n]: tuple(column) for n, column in columns if n in numbers},
             loop.scoped,
             tuple((numbers[n], k, loop.ts[step]) for n, k, step in at if n in numbers),
+            tuple(numbers[n] for n in self._shared(loop, gap) if n in numbers),
         )  # fmt: skip
+
+    def _shared(self, loop: Loop, gap: tuple[int, int]) -> list[int]:
+        """The leaves that the steps of a gap take."""
+        inside = np.zeros(len(self.lines), dtype=bool)
+        inside[loop.steps[gap[0] : gap[1] + 1]] = True
+        taken = np.unique(self.sources[inside[self.users]])
+        return [n for n in taken.tolist() if self.lines[n].op is None]
 
     def _cuts(self, loop: Loop, gap: tuple[int, int]) -> int:
         """How many cuts a gap takes its states over."""
