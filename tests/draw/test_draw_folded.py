@@ -85,7 +85,8 @@ def test_every_line_and_argument_is_drawn_hidden_or_folded_and_counted(name, way
     folded, hidden = re.fullmatch(
         r"(?:folded|rolled up): (.*?)(?:; not drawn: (.*))?", drawing.caption
     ).groups()
-    lines, edges = (int(x.split()[0].replace(",", "")) for x in folded.split(", "))
+    lines, edges, *cuts = (int(x.split()[0].replace(",", "")) for x in folded.split(", "))
+    assert sum(cuts) == sum(fold.cuts for fold in thin.folds if fold.rolled)
     hidden_count = sum(map(int, re.findall(r"\d+", hidden or "")))
     drawn = {int(n) for n in re.findall(r'id="node-n(\d+)"', drawing.source)}
     tabled = {int(n) for n in re.findall(r'class="reference \w+ n(\d+)"', drawing.source)} - drawn
