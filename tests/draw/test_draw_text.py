@@ -13,7 +13,8 @@ from work import calls_of
 import tinygrad_rnn as tg
 from tinygrad_rnn import Tensor
 from tinygrad_rnn.draw import draw
-from tinygrad_rnn.draw.labels import MARKS, Labeller
+from tinygrad_rnn.draw.labels import Labeller
+from tinygrad_rnn.draw.patterns import MARKS
 from tinygrad_rnn.draw.plan import make_plan
 from tinygrad_rnn.program import Graph, Line
 

@@ -335,13 +335,12 @@ class _Writer:
         """
         lanes, groups = self.lanes, self.plan.states.groups
         between = max(len(entering) - 1, 1) / 2
-        places = []
-        for link in links:
-            lane = lanes.get((link.child, link.argument)) or groups.get(link.source)
-            places.append(entering.index(lane) if lane in entering else between)
-        if sorted(places) == places:
-            return links
-        return [links[k] for k in sorted(range(len(links)), key=places.__getitem__)]
+
+        def place(link: Link) -> float:
+            lane = lanes.get(_edge(link)) or groups.get(link.source)
+            return entering.index(lane) if lane in entering else between
+
+        return sorted(links, key=place)
 
     def _when(self, link: Link) -> dict[str, str]:
         """On an arrow into or out of a rolled step: at which steps it is there."""

@@ -3,12 +3,11 @@
 A label is rows of plain text, with bold and lowered parts marked; `nodes.py` escapes them. User's
 names pass through here unchanged, except for the short forms of recurrent weights.
 
-Read next: `arrows.py`.
+Read next: `patterns.py`.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection, Hashable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple
@@ -19,6 +18,7 @@ from ..program import Gradients, Line, short
 from ..program.lines import FOLDED, LAYER, PREVIOUS
 from .collapse import Box
 from .names import Run, name_runs
+from .patterns import MARKS, Facts
 from .plan import Plan
 from .references import Handover, Reference
 from .states import base_name
@@ -37,20 +37,6 @@ class Label(NamedTuple):
     title: tuple[Run, ...]
     rows: tuple[Row, ...] = ()
 
-
-class Facts(NamedTuple):
-    """What is different in lines of one kind, as text: n7; 2, for t = 2; n3, n5; ..."""
-
-    number: str
-    t: str
-    operands: str
-    value: str
-    grad: str
-
-
-# Marks that stand for facts: of the code points that no text should hold (Unicode: noncharacters).
-MARKS = Facts("\ufdd0", "\ufdd1", "\ufdd2", "\ufdd3", "\ufdd4")
-MARK = re.compile("[\ufdd0-\ufdd4]")
 
 SYMBOLS = {
     "add": "+", "subtract": "−", "multiply": "×", "divide": "÷", "matmul": "@", "negative": "−( )",

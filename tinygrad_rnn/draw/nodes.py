@@ -8,14 +8,13 @@ Read next: `legend.py`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable
-from operator import itemgetter
-from typing import Any
+from collections.abc import Hashable
 
 from .collapse import Box
 from .escape import Quoted, attributes, form, pairs, quoted, rich_text
-from .labels import MARK, MARKS, Facts, Label, Labeller, Marked, Row
+from .labels import Label, Labeller, Marked, Row
 from .names import Run
+from .patterns import Pattern, pattern_of
 from .plan import Plan
 from .references import Handover, Reference
 from .theme import Theme
@@ -33,8 +32,6 @@ _STACKED = f'{_TABLE}"1"><TR><TD>', "</TD></TR><TR><TD>", "</TD></TR></TABLE>"
 _BESIDE = f'{_TABLE}"4"><TR><TD>', "</TD><VR/><TD>", "</TD></TR></TABLE>"
 
 _LOWERED = str.maketrans("0123456789-−+", "₀₁₂₃₄₅₆₇₈₉₋₋₊")
-
-Pattern = tuple[str, Callable[[Facts], Any]]  # a text to format, and what picks its arguments
 
 
 class Nodes:
@@ -249,17 +246,6 @@ class Nodes:
             f'<TR><TD COLSPAN="{1 + len(rows[0][2])}" BORDER="0" ALIGN="LEFT">'
             f'<FONT COLOR="{self.theme.parameter}">{heading}</FONT></TD></TR>{body}</TABLE>>'
         )
-
-
-def pattern_of(text: str) -> Pattern:
-    """The pattern that a text with marks is of.
-
-    >>> text, pick = pattern_of(f"{MARKS.number} [tooltip={MARKS.number}, 50%, t={MARKS.t}]")
-    >>> text % pick(Facts("n7", "2", "", "", ""))
-    'n7 [tooltip=n7, 50%, t=2]'
-    """
-    places = [MARKS.index(mark) for mark in MARK.findall(text)]
-    return MARK.sub("%s", text.replace("%", "%%")), itemgetter(*places)
 
 
 def plain_title(title: tuple[Run, ...]) -> str:
