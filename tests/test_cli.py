@@ -165,8 +165,14 @@ def test_ctrl_c_keeps_what_was_learned_and_goes_on(tmp_path, text):
     command = [sys.executable, "-m", "tinygrad_rnn", "demo", "--text", str(text)]
     command += ["--steps", "3600", "--out", str(tmp_path / "m")]  # far more than it gets
     environment = os.environ | {"PYTHONUNBUFFERED": "1"}
+
+    def attentive():
+        """A shell's background jobs are deaf to Ctrl-C, and so are their children."""
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+    pipe = subprocess.PIPE
     with subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment
+        command, stdout=pipe, stderr=pipe, env=environment, preexec_fn=attentive
     ) as process:
         seen = b""
         while b"epoch 1/" not in seen:

@@ -214,6 +214,23 @@ tg.label(loss=loss)
 tg.draw(loss, show=("value", "grad"))
 
 # %% [markdown]
+# ## All windows at once
+#
+# Rolled up, one window stands for all: the loss goes on to the next, and the state over a cut.
+
+# %% truncated_rolled
+w = tg.Tensor(0.5, requires_grad=True, name="w")
+s, loss = tg.Tensor(0.25, name="s0"), tg.Tensor(0.0, name="loss0")
+for t in range(1, 25):
+    with tg.scope(t=t):
+        s = tg.tanh(tg.Tensor(np.sin(t), name=f"x{t}") + w * s)
+        tg.label(s=s)
+    if t % 2 == 0:
+        loss, s = loss + s * s, tg.bptt.detached(s)
+        tg.label(loss=loss)
+tg.draw(loss, show=("value", "grad"), rolled=True)
+
+# %% [markdown]
 # ## Both directions
 #
 # Two belts that run opposite ways; each output is made of one state of each.

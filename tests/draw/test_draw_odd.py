@@ -209,3 +209,123 @@ def test_a_record_of_a_module_that_steps_share():
         with tg.scope("net"), tg.scope(t=t):
             h = cell(shared, h)
     assert undeclared(draw(h.sum(), depth=1, style="record").source) == set()
+
+
+def clockwork(T: int) -> Tensor:
+    """Two states in scopes of their own, side by side in each step."""
+    w, v, h, g = leaf(0.5, "w"), leaf(0.7, "v"), Tensor(0.1, name="h0"), Tensor(0.2, name="g0")
+    for t in range(T):
+        with tg.scope("fast"), tg.scope(t=t):
+            h = tg.tanh(w * h + Tensor(0.1 * t, name="x"))
+        with tg.scope("slow"), tg.scope(t=t):
+            g = tg.tanh(v * (g + h))
+    return h * g
+
+
+def nested(T: int) -> Tensor:
+    """A loop within each step, in a scope of its own."""
+    w, v, h = leaf(0.5, "w"), leaf(0.7, "v"), Tensor(0.1, name="h0")
+    for t in range(T):
+        with tg.scope(t=t):
+            h = tg.tanh(w * h + Tensor(0.1 * t, name="x"))
+            for k in range(3):
+                with tg.scope("inner"), tg.scope(t=k):
+                    h = tg.tanh(v * h)
+            tg.label(h=h)
+    return h * h
+
+
+@pytest.mark.parametrize("program", [clockwork, nested])
+def test_a_rolled_step_of_several_scopes_is_one_box_with_all_that_it_does(program):
+    graph = Graph(program(6)).roll()
+    (fold,) = graph.folds
+    assert {line.t for line in graph.nodes if line.number in {*fold.columns, *fold.stands}} == {5}
+    drawing = draw(graph)
+    assert re.findall(r'class="step" label=<<B>([^<]*)</B>', drawing.source) == ["loop × 6 steps"]
+    assert undeclared(drawing.source) == set()
+    (box,) = re.findall(r"^subgraph cluster_s0 \{\n(.*?)\n\}$", drawing.source, re.M | re.S)
+    assert all(f'id="node-n{n}"' in box for n in (*fold.columns, *fold.stands))
+    assert draw(Graph.from_json(graph.to_json())).source == drawing.source
+
+
+def test_the_steps_left_out_of_a_loop_with_a_loop_inside_are_its_own():
+    assert "<B>t = 1 … 4</B>" in draw(nested(6), fold=1).source
+
+
+def test_a_weight_of_two_rolled_loops_shows_what_came_from_each():
+    w, h, g = leaf(0.5, "w"), Tensor(0.1, name="h0"), Tensor(0.2, name="g0")
+    for name in ("first", "second"):
+        for t in range(6):
+            with tg.scope(name), tg.scope(t=t):
+                if name == "first":
+                    h = tg.tanh(w * h + Tensor(0.1 * t, name="x"))
+                else:
+                    g = tg.sigmoid(w * g * h)
+    loss = g * g
+    graph = Graph(loss)
+    rolled, recorded = graph.roll(), graph.gradients().edges
+    parts = [recorded[edge] for edge in graph.uses("w")]
+    gradients = rolled.gradients()
+    found = [gradients.edges[edge] for edge in rolled.uses("w")]
+    assert len(parts) == 12 and len(found) == 2
+    np.testing.assert_allclose(found, [sum(parts[:6]), sum(parts[6:])], rtol=1e-13)
+    np.testing.assert_allclose(sum(found), gradients.lines[rolled.number("w")], rtol=1e-13)
+    references = re.findall(r'id="ref-n\d+-s\d+" .*?∇ ([^<]+)<', draw(rolled).source)
+    assert references == [f"{float(g):.3g}" for g in found]
+    assert dict(gradients.edges).keys() == set(gradients.edges)
+    assert len(gradients.edges) == len(list(gradients.edges))
+
+
+def windows(T: int, size: int) -> Tensor:
+    """Truncated back-propagation: a cut and a loss after every `size` steps."""
+    w, s, loss = leaf(0.5, "w"), Tensor(0.25, name="s0"), Tensor(0.0, name="none")
+    for t in range(1, T + 1):
+        with tg.scope(t=t):
+            s = tg.tanh(Tensor(0.2 * t, name=f"x{t}") + w * s)
+            s.name = "s"
+        if t % size == 0:
+            loss, s = loss + s * s, s.detach()
+    tg.label(loss=loss)
+    return loss
+
+
+@pytest.mark.parametrize("size", [1, 2, 3])
+@pytest.mark.parametrize("view", ["forward", "backward"])
+def test_a_rolled_window_goes_on_over_its_cut(size, view):
+    graph = Graph(windows(6 * size, size)).roll()
+    (fold,) = graph.folds
+    ((state, leaf_, lag),) = [x for x in fold.recurrences if graph.nodes[x[1]].kind == "cut"]
+    assert (graph.nodes[state].name, lag, fold.pace) == ("s", 1, size)
+    drawing = draw(graph, view=view)
+    (arrow,) = (x for x in drawing.source.splitlines() if 'label="cut, t → t+' in x)
+    assert arrow.startswith(f"n{leaf_} -> n{state} [") and f't → t+{size}"' in arrow
+    assert 'dir="back"' in arrow
+    assert draw(Graph.from_json(graph.to_json()), view=view).source == drawing.source
+
+
+def test_the_steps_of_a_rolled_window_are_told_apart():
+    drawing = draw(windows(12, 3), rolled=True)
+    words = [re.sub("<[^>]*>", "", x) for x in re.findall(r"label=<(.*)> ?\w+=", drawing.source)]
+    names = [re.split(" = |&#160;", word)[0] for word in words]
+    assert [x for x in names if x[0] == "x"] == ["xt", "xt+1", "xt+2"]
+    assert "st−1" in names and "loss12" in names
+
+
+def test_an_arrow_inside_a_rolled_step_says_if_it_is_from_another_one():
+    """Of sequences of several lengths, one that has ended keeps the state of the step before."""
+    x = Tensor(np.ones((6, 2, 3)), name="x")
+    output, _ = tg.nn.LSTM(3, 4, rng=0)(x, lengths=[6, 3])
+    drawing = draw(output.sum(), rolled=True)
+    lines = drawing.source.splitlines()
+    (where,) = (x.split()[0] for x in lines if '<B>h</B><SUB><FONT POINT-SIZE="8.5">3<' in x)
+    into = [x for x in lines if re.match(rf"n\d+ -> {where} \[", x)]
+    assert [re.findall('label="([^"]*)"', x) for x in into].count(["t = 2"]) == 1
+
+
+def test_each_layer_that_runs_back_is_laid_out_beside_its_own_other_direction():
+    net = tg.nn.RNN(2, 3, num_layers=2, bidirectional=True, rng=0)
+    output, _ = net(Tensor(np.ones((4, 1, 2)), name="x"))
+    for options in ({}, {"rolled": True}):
+        source = draw(output.sum(), **options).source
+        starts = re.findall(r'^(\w+) -> n\d+ \[style="invis" weight="50"\]', source, re.M)
+        assert len(starts) == len(set(starts)) == 2

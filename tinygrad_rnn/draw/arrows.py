@@ -51,14 +51,15 @@ class Arrows:
         """The line from a state to where it enters the next step, for these arguments there."""
         return self._focused({**self.state, "arrowhead": "none"}, links)
 
-    def recurrence(self) -> dict[str, str]:
+    def recurrence(self, cut: bool) -> dict[str, str]:
         """The arrow from a rolled step's state back to where it enters the next step.
 
-        It is written from there to the state, and drawn the other way: so it bends no lane.
+        It is written from there to the state, and drawn the other way: so it bends no lane. Over a
+        cut it is thin, and always forwards: no gradient comes back.
         """
         return {
             "dir": "back", "arrowtail": "normal", "style": "dashed", "color": self.theme.state,
-            "penwidth": "2", "fontcolor": self.theme.text,
+            "penwidth": "1" if cut else "2", "fontcolor": self.theme.text,
         }  # fmt: skip
 
     def result(self, n: int) -> dict[str, str]:
@@ -107,8 +108,9 @@ class BackwardArrows(Arrows):
         values = self._sized(None if g is None else float(np.linalg.norm(np.ravel(g))))
         return values | super().result(n)
 
-    def recurrence(self) -> dict[str, str]:
-        return super().recurrence() | {"dir": "forward", "color": self.theme.gradient}
+    def recurrence(self, cut: bool) -> dict[str, str]:
+        back = {} if cut else {"dir": "forward", "color": self.theme.gradient}
+        return super().recurrence(cut) | back
 
     def size(self, links: list[Link]) -> float | None:
         """The norm of what comes over some arrows from one tensor; None if nothing does."""

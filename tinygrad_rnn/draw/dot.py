@@ -16,7 +16,7 @@ from ..program.lines import PREVIOUS
 from .arrows import Arrows
 from .contract import Link
 from .escape import Quoted, attributes, form, pairs, rich_text
-from .labels import Labeller
+from .labels import Labeller, at_step
 from .legend import legend
 from .nodes import Nodes, dot_name
 from .plan import Plan
@@ -297,13 +297,14 @@ class _Writer:
         """In a rolled step, from each state back to where it enters the next."""
         drawn = set(self.plan.nodes())
         for fold in self.plan.folds:
-            on = "+" if fold.ts[0] < fold.ts[-1] else "−"
             for state, entry, lag in fold.recurrences:
                 root = self.plan.graph.roots[state]
                 if root not in drawn or entry not in drawn:
                     continue  # in a box, or out of focus
                 name, way = f"recurrence from-n{root} to-n{entry}", [f"n{entry}", f"n{root}"]
-                looks = {"weight": "0", "label": f"t → t{on}{lag}", **self.arrows.recurrence()}
+                cut = self.plan.line(entry).kind == "cut"
+                words = f"{'cut, ' if cut else ''}t → {at_step(lag * fold.pace)}"
+                looks = {"weight": "0", "label": words, **self.arrows.recurrence(cut)}
                 yield self._arrow(way, name, looks, self.plan.homes[entry])
 
     def _links(self) -> Iterator[str]:
@@ -346,15 +347,14 @@ class _Writer:
         """On an arrow into or out of a rolled step: at which steps it is there."""
         plan = self.plan
         step = plan.step_of(link.source)
-        inside = plan.step_of(link.child)
+        inside, at = plan.step_of(link.child), plan.taken_at(link)
         if inside is not None and inside.rolled and plan.line(link.child).op == PREVIOUS:
             assert inside.fold is not None
             words = f"t = {inside.fold.ts[0]}"
         elif inside is not None and self._walks_back(inside) and not self._walks_back(step):
             return {}  # the walk back takes at each t what the loop made at this t
-        elif step is not None and step is not inside and step.fold is not None and step.rolled:
-            last, at = step.fold.ts[-1], plan.taken_at(link)
-            words = "all t" if plan.gathers(link) else f"t = {last if at is None else at}"
+        elif step is not None and step.rolled and (step is not inside or at is not None):
+            words = "all t" if plan.gathers(link) else f"t = {step.ts[-1] if at is None else at}"
         else:
             return {}
         return {"label": words, "fontcolor": self.theme.faint}
@@ -394,15 +394,19 @@ class _Writer:
 
     def _side_by_side(self) -> Iterator[str]:
         """The left end of what is laid out from right to left stands below that of the others."""
-        plan = self.plan
-        starts = [step for step in plan.steps if step.previous is None]
-        others = [step for step in starts if step.number not in self.turned]
-        origins = [self._origin(b) for step in others[:1] for b in plan.states.belts[step.number]]
+        plan, belts = self.plan, self.plan.states.belts
+        values = attributes(style="invis", weight="50")
+        origins: list[str] = []  # of the chain beside which the next one runs back
+        waiting: list[int] = []
         for step in plan.steps:
-            if step.number in self.turned and step.following is None and origins:
-                ends = [n for n in step.members if n in plan.states.lanes]
-                values = attributes(style="invis", weight="50")
-                yield from (f"{origins[0]} -> n{n}{values}" for n in ends[-1:])
+            if step.number not in self.turned:
+                if step.previous is None and belts[step.number]:
+                    origins = [self._origin(belts[step.number][0])]
+            elif step.following is None:
+                waiting += [n for n in step.members if n in plan.states.lanes][-1:]
+            if origins:
+                yield from (f"{origins[0]} -> n{n}{values}" for n in waiting)
+                waiting = []
 
 
 def _edge(link: Link) -> Edge:

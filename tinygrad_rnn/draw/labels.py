@@ -95,10 +95,12 @@ class Labeller:
         self.referred |= {handover.link.child for handover in plan.handovers}
         self._norms = norms or {}
         self._names = _names(plan)
-        self._below = _rolled_places(plan)
+        self._later = {n: shift for fold in plan.folds for n, shift in fold.later}
+        self._below = _rolled_places(plan, self._later)
+        self._entering = {entry: n for fold in plan.folds for n, entry, _ in fold.recurrences}
         self._cuts = {leaf: source for source, leaf in plan.cuts}
         self._ts = [str(step.t) for step in plan.steps]
-        self._special = {*self._names, *self._below, *self._cuts, *self._parts}
+        self._special = {*self._names, *self._below, *self._cuts, *self._parts, *self._later}
         self._texts: dict[int, tuple[str, str]] = {}
 
     def kind(self, n: int) -> Hashable:
@@ -253,12 +255,21 @@ class Labeller:
             return runs
         leaf = line.op is None and self.plan.is_own(n)  # a weight belongs to no step
         inside = leaf or line.t is not None  # a running loss only goes along
-        return (*runs, Run(self.facts(n).t, "sub")) if inside else runs
+        return (*runs, Run(self._time(n), "sub")) if inside else runs
+
+    def _time(self, n: int) -> str:
+        """Its time step; in a rolled window perhaps a later one than that of the window."""
+        t = self.facts(n).t
+        return str(int(t) + self._later[n]) if n in self._later else t
 
     def _unnamed(self, n: int, line: Line) -> tuple[Run, ...]:
         """A line without a name: after its source, its place in a rolled step, or its number."""
         if n in self._cuts:
             return self.name(self._cuts[n])
+        if n in self._entering:
+            base = base_name(self.plan.line(self._entering[n]).name)
+            below = Run(self._below[n], "sub" if base else "")
+            return (Run(base, "b"), below) if base else (below,)
         if line.op == PREVIOUS:
             return (Run(self._below.get(n, "")),)
         if n in self._below and line.op is None:
@@ -457,23 +468,34 @@ def _stack_names(plan: Plan) -> dict[int, tuple[Run, ...]]:
     return names
 
 
-def _rolled_places(plan: Plan) -> dict[int, str]:
-    """What is lowered in the names of lines in rolled steps: t, t−1; "" for what steps share."""
+def _rolled_places(plan: Plan, later: Mapping[int, int]) -> dict[int, str]:
+    """What is lowered in the names of lines in rolled steps: t, t−1; "" for what steps share.
+
+    What only the last step has, and no loop, is called after that step like everything else.
+    """
     places: dict[int, str] = {}
-    if not plan.folds:
-        return places
-    for n in plan.graph.drawn:
-        home = plan.homes[n]
-        fold = plan.steps[home].fold if home is not None else None
-        if fold is not None and fold.rolled:
-            line = plan.line(n)
-            own = any(n in one.own for one in plan.steps[home or 0].folds)
-            if n not in plan.outputs:
-                places[n] = "t" if line.op is not None or own else ""
+    looped = {n for fold in plan.folds for n in fold.columns}
+    for n in plan.graph.drawn if plan.folds else ():
+        step = plan.step_of(n)
+        if step is None or not step.rolled or n in plan.outputs:
+            continue
+        if n in looped or any(n in fold.own for fold in step.folds):
+            places[n] = at_step(later.get(n, 0))
+        elif plan.line(n).op is None:
+            places[n] = ""
     for fold in plan.folds:
-        back = "+" if fold.ts[0] > fold.ts[-1] else "−"
-        places |= {entry: f"t{back}{lag}" for _, entry, lag in fold.recurrences}
+        for state, entry, lag in fold.recurrences:
+            places[entry] = at_step(later.get(state, 0) - lag * fold.pace)
     return places
+
+
+def at_step(shift: int) -> str:
+    """t, t+1, t−1.
+
+    >>> at_step(0), at_step(-2)
+    ('t', 't−2')
+    """
+    return "t" + (f"{shift:+}".replace("-", "−") if shift else "")
 
 
 def _modules(plan: Plan) -> dict[int, tuple[str, ...]]:

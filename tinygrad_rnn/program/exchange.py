@@ -73,7 +73,7 @@ def written(contents: Contents, values: str) -> str:
             "lines": [[n, array(g)] for n, g in sorted(found.lines.items())],
             "edges": [[*edge, array(g)] for edge, g in sorted(found.edges.items())],
         },
-        "folds": [asdict(fold) | {"columns": []} for fold in contents.folds],
+        "folds": [asdict(fold) | {"columns": sorted(fold.columns)} for fold in contents.folds],
         "norms": [[n, _numbers_out(norms)] for n, norms in sorted(contents.norms.items())],
         "companions": sorted(contents.companions.items()),
         "unscoped": sorted(contents.unscoped),
@@ -255,10 +255,12 @@ def _fold_in(part: dict[str, Any], count: int) -> Fold:
         tuple(_number(n, count) for n in part["stands"]),
         tuple((_number(a, count), _number(b, count), int(k)) for a, b, k in part["recurrences"]),
         tuple(_number(n, count) for n in part["own"]),
-        tuple((_number(n, count), int(k)) for n, k in part["gathered"]), {},
+        tuple((_number(n, count), int(k)) for n, k in part["gathered"]),
+        {_number(n, count): () for n in part["columns"]},
         bool(part.get("scoped", True)),
         tuple((_number(n, count), int(k), int(t)) for n, k, t in part.get("at", ())),
         tuple(_number(n, count) for n in part.get("shared", ())),
+        tuple((_number(n, count), int(k)) for n, k in part.get("later", ())),
     )  # fmt: skip
 
 

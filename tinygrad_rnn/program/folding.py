@@ -5,7 +5,7 @@ Read next: `thinning.py`, which leaves the other steps out.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import numpy as np
 
@@ -71,10 +71,19 @@ def _spans(numbers: Collection[int]) -> str:
     return ", ".join(str(a) if a == b else f"{a} to {b}" for a, b in zip(starts, stops))
 
 
-def rolled(lines: Sequence[Line], ends: Sequence[int], loops: Sequence[Loop]) -> Thinned:
-    """The last step of each loop, with marks where its states come from."""
+def rolled(
+    lines: Sequence[Line],
+    ends: Sequence[int],
+    loops: Sequence[Loop],
+    cuts: Mapping[int, int | None],
+) -> Thinned:
+    """The last step of each loop, with marks where its states come from.
+
+    Args:
+        cuts: for leaves that were cut off a line, that line.
+    """
 
     def kept(loop: Loop) -> Array:
         return np.arange(len(loop)) == len(loop) - 1
 
-    return Thinner(lines, ends, loops, kept, PREVIOUS).run()
+    return Thinner(lines, ends, loops, kept, PREVIOUS, cuts).run()

@@ -7,12 +7,16 @@ Read next: `folding.py`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 import numpy as np
 
+from ..arraylike import Array
 from .lines import Gradients, Line
+
+Edge = tuple[int, int]  # (line, argument)
 
 
 @dataclass(frozen=True)
@@ -25,7 +29,8 @@ class Fold:
         first, last: the steps ts[first] ... ts[last] were left out.
         lines, edges: how many of the recorded program went with them.
         stands: the lines that stand for what was left out.
-        recurrences: for a rolled step, (state, where it enters, how many steps later).
+        recurrences: for a rolled step, (state, where it enters, how many steps later). Where it
+            enters over a cut, that is the leaf that was cut off.
         cuts: how many cuts of the gradient went with them.
         own: the leaves that a rolled step takes in place of others at other steps: x_t.
         gathered: the arguments (line, argument) that stand for those of all steps.
@@ -33,6 +38,7 @@ class Fold:
         scoped: whether its steps are time steps of scopes.
         at: the arguments (line, argument, t) outside that take what a rolled step made at one t.
         shared: the leaves that the steps left out take, too.
+        later: (line, how much later than its t) in a rolled step of several time steps, a window.
     """
 
     rolled: bool
@@ -51,11 +57,40 @@ class Fold:
     scoped: bool = True
     at: tuple[tuple[int, int, int], ...] = ()
     shared: tuple[int, ...] = ()
+    later: tuple[tuple[int, int], ...] = ()
+
+    @property
+    def pace(self) -> int:
+        """By how much t changes from step to step; where that is not always the same, 1 or -1."""
+        paces = {b - a for a, b in pairwise(self.ts)}
+        if len(paces) == 1:
+            return paces.pop()
+        return -1 if self.ts[0] > self.ts[-1] else 1
 
     @property
     def title(self) -> str:
         """The steps left out: t = 3 … 98."""
         return f"t = {self.ts[self.first]} … {self.ts[self.last]}"
+
+
+class _Together(Mapping[Edge, Array]):
+    """What arrived over each edge that is left: the sum over those that it stands for."""
+
+    def __init__(self, edges: Mapping[Edge, list[Edge]], recorded: Mapping[Edge, Array]) -> None:
+        self._edges, self._recorded = edges, recorded
+
+    def __getitem__(self, edge: Edge) -> Array:
+        arrived = (self._recorded.get(one) for one in self._edges[edge])
+        parts = [part for part in arrived if part is not None]
+        if not parts:
+            raise KeyError(edge)
+        return sum(parts[1:], parts[0])
+
+    def __iter__(self) -> Iterator[Edge]:
+        return (edge for edge in self._edges if edge in self)
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
 
 
 @dataclass(frozen=True)
@@ -85,12 +120,7 @@ class Thinned:
     def gradients(self, recorded: Gradients) -> Gradients:
         """The recorded gradients of what is left."""
         lines = {n: recorded.lines[k] for n, k in enumerate(self.origins) if k in recorded.lines}
-        edges = {}
-        for edge, stood_for in self.edges.items():
-            parts = [recorded.edges[one] for one in stood_for if one in recorded.edges]
-            if parts:
-                edges[edge] = sum(parts[1:], parts[0])
-        return Gradients(lines, edges)
+        return Gradients(lines, _Together(self.edges, recorded.edges))
 
     def norms(self, n: int, recorded: Gradients) -> list[float] | None:
         """The norm of dL/d(line), step by step, of a line of the last step; None for others."""

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import takewhile
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -174,6 +175,16 @@ def step_scope(scope: Scope) -> Scope | None:
         if isinstance(scope[k - 1], Step):
             return scope[:k]
     return None
+
+
+def common_start(scopes: Collection[Scope]) -> Scope:
+    """What all scopes begin with.
+
+    >>> common_start([("Net", Step(3), "encoder"), ("Net", Step(3), "decoder")])
+    ('Net', Step(t=3))
+    """
+    levels = zip(*scopes)
+    return tuple(level[0] for level in takewhile(lambda level: len(set(level)) == 1, levels))
 
 
 def index_free(line: Line) -> tuple[Any, ...]:

@@ -12,14 +12,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from itertools import pairwise, takewhile
+from itertools import pairwise
 
 import numpy as np
 
 from ..arraylike import Array
 from ..modes import Step
 from .alike import Places
-from .lines import Line, Scope, step_scope
+from .lines import Line, Scope, common_start, step_scope
 from .runs import Run, Stretch, split
 
 
@@ -181,11 +181,5 @@ def _loop(lines: Sequence[Line], places: Places, run: Run) -> Loop:
     ts = [t for t in scopes if t is not None]
     scoped = len(set(ts)) == run.count
     names = ts if scoped else range(1, run.count + 1)
-    path = _common([lines[n].path for n in steps[0].tolist()])
+    path = tuple(map(str, common_start([lines[n].path for n in steps[0].tolist()])))
     return Loop(steps, _carried(places, run), tuple(names), scoped, path)
-
-
-def _common(paths: Sequence[tuple[str, ...]]) -> tuple[str, ...]:
-    """What all paths begin with."""
-    levels = zip(*paths)
-    return tuple(level[0] for level in takewhile(lambda level: len(set(level)) == 1, levels))

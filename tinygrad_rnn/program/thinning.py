@@ -17,8 +17,9 @@ from itertools import pairwise
 import numpy as np
 
 from ..arraylike import Array
+from ..modes import Step
 from .folds import Fold, Thinned
-from .lines import FOLDED, PREVIOUS, Line
+from .lines import FOLDED, PREVIOUS, Line, Scope, common_start, step_scope
 from .loops import Loop, companions, in_steps
 from .runs import LEAST
 
@@ -50,17 +51,21 @@ class Thinner:
         loops: Sequence[Loop],
         keep: Callable[[Loop], Array],
         op: str,
+        cuts: Mapping[int, int | None] | None = None,
     ) -> None:
         self.lines, self.ends, self.loops, self.op = in_steps(lines, loops), ends, loops, op
-        self.recorded = lines
+        self.recorded, self.cuts = lines, cuts or {}
         self.users = np.repeat(np.arange(len(lines)), [len(line.inputs) for line in lines])
         self.sources = np.array([n for line in lines for n in line.inputs], dtype=np.int64)
         self.looped, self.step, self.column = _places(loops, len(lines))
         self.gathered: dict[tuple[int, int], int] = {}
         self.at: dict[tuple[int, int], tuple[int, int]] = {}
+        self.later: dict[int, int] = {}
         self.kept: list[Array] = []
         self.names: dict[int, str] = {}
         for loop in loops:
+            if op == PREVIOUS:
+                self._put_together(loop)
             self.kept.append(self._in_step(loop, keep(loop)))
         self.gaps = [_gaps(kept) for kept in self.kept]
         self.stands: dict[int, list[int]] = {}
@@ -85,6 +90,29 @@ class Thinner:
             self.gathered |= {edge: self.looped[sources[-1]] for edge, sources in taken.items()}
             self._set_apart(i, loop, f"loop {i + 1}")
         return kept
+
+    def _put_together(self, loop: Loop) -> None:
+        """One time step for all that a rolled step does, also where several scopes are in it."""
+        last = loop.steps[-1].tolist()
+        scopes = self._scopes(last)
+        if len(scopes) < 2:
+            return
+        common, own = common_start(scopes), Step(loop.ts[-1])
+        around = step_scope(common)  # the others are parts of it
+        for n in last:
+            line = self.lines[n]
+            if line.t is not None:
+                if around is None and line.t != own.t:
+                    leaves = [x for x in line.inputs if self.lines[x].op is None]
+                    self.later |= dict.fromkeys([n, *leaves], line.t - own.t)
+                parts = line.scope[len(around or common) :]
+                names = [str(part) for part in parts if around or part != own]
+                self.lines[n] = replace(line, scope=(*(around or (*common, own)), *names))
+
+    def _scopes(self, step: Sequence[int]) -> set[Scope]:
+        """The time steps that a step of a loop is in."""
+        scopes = {step_scope(self.lines[n].scope) for n in step}
+        return {scope for scope in scopes if scope is not None}
 
     def _one_by_one(self, sources: Sequence[int]) -> bool:
         """Whether lines are of one step after the other, but perhaps for the first."""
@@ -131,12 +159,23 @@ class Thinner:
             pairs = self.inputs[n]
             lines.append(self._line(n, k, tuple(numbers[source] for source, _ in pairs)))
             for argument, (source, recorded) in enumerate(pairs):
-                edges[k, argument] = users.get(source, []) if n in self.stands else [(n, recorded)]
+                whole = users.get(source, []) if n in self.stands else self._edges(n, recorded)
+                edges[k, argument] = whole
         folds = self._folds(alive, numbers)
         unscoped = {k for n, k in numbers.items() if self.recorded[n].t is None is not lines[k].t}
         companions = self._companions(numbers)
         ends = [numbers[self._end(n)] for n in self.ends]
         return Thinned(lines, ends, order, edges, folds, companions, frozenset(unscoped))
+
+    def _edges(self, n: int, argument: int) -> list[tuple[int, int]]:
+        """The recorded edges that an edge of a line that stays stands for: rolled, those of all
+        steps, if they all take the same there, as a weight."""
+        i, source = self.looped[n], self.lines[n].inputs[argument]
+        if self.op == PREVIOUS and i >= 0:
+            column = self.loops[i].steps[:, self.column[n]].tolist()
+            if all(self.lines[m].inputs[argument] == source for m in column):
+                return [(m, argument) for m in column]
+        return [(n, argument)]
 
     def _end(self, n: int) -> int:
         """An output, or what stands for the steps that it went with."""
@@ -282,7 +321,10 @@ class Thinner:
         i, k, j = self._place(n)
         first, last = self._gap(i, k)
         # in the last of the steps left out, or, rolled, in the step that it enters
-        scope = self.lines[self.loops[i].steps[last + (self.op == PREVIOUS), j]].scope
+        step = self.loops[i].steps[last + (self.op == PREVIOUS)].tolist()
+        scopes = self._scopes(step)
+        around = step_scope(common_start(scopes)) if len(scopes) > 1 else None
+        scope = around or self.lines[step[j]].scope
         attrs = {"steps": last - first + 1}
         return Line(number, self.op, inputs, attrs, scope, line.value, None, line.name, "folded")
 
@@ -319,6 +361,7 @@ class Thinner:
         stands = [n for n in stands if first <= self.step[n] <= last]
         end = loop.steps[-1].tolist()
         places = [(n, self.step[n], self.column[n]) for n in stands]
+        places += [(n, *self._place(x)[1:]) for n, x in self._cut_off(i)]
         states = [(end[j], n, len(loop) - 1 - k) for n, k, j in places if end[j] in numbers]
         columns = zip(end, loop.steps.T.tolist())
         gathered = [edge for edge, j in self.gathered.items() if i == j]
@@ -334,7 +377,18 @@ class Thinner:
             loop.scoped,
             tuple((numbers[n], k, loop.ts[step]) for n, k, step in at if n in numbers),
             tuple(numbers[n] for n in self._shared(loop, gap) if n in numbers),
+            tuple((numbers[n], self.later[n]) for n in self._last(loop) if n in numbers),
         )  # fmt: skip
+
+    def _last(self, loop: Loop) -> list[int]:
+        """What stands at a later t than its loop's last step, and belongs to it."""
+        belongs = dict.fromkeys([*loop.steps[-1].tolist(), *self._own(loop)])
+        return [n for n in belongs if n in self.later]
+
+    def _cut_off(self, i: int) -> list[tuple[int, int]]:
+        """The leaves of a last step that were cut off a line of its loop, each with that line."""
+        cut = {n: self.cuts.get(n) for n in self._own(self.loops[i])}
+        return [(n, x) for n, x in cut.items() if x is not None and self.looped[x] == i]
 
     def _shared(self, loop: Loop, gap: tuple[int, int]) -> list[int]:
         """The leaves that the steps of a gap take."""

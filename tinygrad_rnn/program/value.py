@@ -317,7 +317,8 @@ class Graph:
         """The same graph with one step for each loop: the last, which stands for all.
 
         Lines called `previous` stand for the state before; `folds` says which line of the step it
-        is that recurs. `step_norms(h)` are the gradients of all steps.
+        is that recurs. `step_norms(h)` are the gradients of all steps. What arrived over the edge
+        of something that all steps share, as a weight, is the sum over all steps.
 
         Raises:
             ValueError: if there is no loop, saying which steps differ and where.
@@ -326,7 +327,7 @@ class Graph:
             first, *more = differences(self.nodes, self._cuts, [])
             others = f" (and {len(more)} more)" if more else ""
             raise ValueError(f"there is no loop to roll: {first}{others}")
-        return self._thinned(rolled(self.nodes, self.ends, self._loops))
+        return self._thinned(rolled(self.nodes, self.ends, self._loops, self._cuts))
 
     def _thinned(self, thin: Thinned) -> Graph:
         """A graph of what is left, with the recorded gradients."""
