@@ -1,6 +1,6 @@
 """Fold: of a loop's steps show the first few and the last few. Roll: show one, and that it recurs.
 
-Read next: `thinning.py`, which leaves the other steps out.
+Read next: `kept.py`.
 """
 
 from __future__ import annotations

@@ -10,38 +10,27 @@ Read next: `differences.py`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from itertools import pairwise
 
 import numpy as np
 
 from ..arraylike import Array
-from ..modes import Step
 from .folds import Fold, Thinned
-from .lines import FOLDED, PREVIOUS, Line, Scope, common_start, step_scope
-from .loops import Loop, companions, in_steps
+from .kept import KeptSteps
+from .lines import PREVIOUS, Line, common_start, step_scope
+from .loops import Loop, companions
 from .runs import LEAST
 
 
-def _gaps(kept: Array) -> list[tuple[int, int]]:
-    """For each step that goes the first and last step of its gap; of no meaning for the others."""
-    here = np.arange(len(kept))
-    first = np.maximum.accumulate(np.where(kept, here, -1)) + 1
-    after = np.minimum.accumulate(np.where(kept, here, len(kept))[::-1])[::-1]
-    return list(zip(first.tolist(), (after - 1).tolist()))
-
-
-class Thinner:
-    """Leaves steps out of a program. A gap is a run of steps that are left out.
+class Thinner(KeptSteps):
+    """Leaves steps out of a program.
 
     Attributes:
-        recorded, lines: the program, and the same with time steps in all its loops.
         users, sources: for every edge the line that takes, and the line that is taken.
-        looped: for every line the number of its loop, or -1; step, column: where it stands there.
-        kept: for every loop which of its steps stay; names: what loops are called, if anything.
         stands: the recorded lines in whose place a new line stands, with that line's operands.
         inputs: for every line that stays its operands, as pairs (recorded line, argument).
+        at: for arguments that take what a rolled loop made at one step: that loop and step.
     """
 
     def __init__(
@@ -53,100 +42,13 @@ class Thinner:
         op: str,
         cuts: Mapping[int, int | None] | None = None,
     ) -> None:
-        self.lines, self.ends, self.loops, self.op = in_steps(lines, loops), ends, loops, op
-        self.recorded, self.cuts = lines, cuts or {}
+        super().__init__(lines, loops, keep, op)
+        self.ends, self.cuts = ends, cuts or {}
         self.users = np.repeat(np.arange(len(lines)), [len(line.inputs) for line in lines])
         self.sources = np.array([n for line in lines for n in line.inputs], dtype=np.int64)
-        self.looped, self.step, self.column = _places(loops, len(lines))
-        self.gathered: dict[tuple[int, int], int] = {}
         self.at: dict[tuple[int, int], tuple[int, int]] = {}
-        self.later: dict[int, int] = {}
-        self.kept: list[Array] = []
-        self.names: dict[int, str] = {}
-        for loop in loops:
-            if op == PREVIOUS:
-                self._put_together(loop)
-            self.kept.append(self._in_step(loop, keep(loop)))
-        self.gaps = [_gaps(kept) for kept in self.kept]
         self.stands: dict[int, list[int]] = {}
         self.inputs: dict[int, list[tuple[int, int]]] = {}
-
-    def _in_step(self, loop: Loop, kept: Array) -> Array:
-        """A loop that goes along with an earlier one keeps the steps that take from kept ones.
-
-        Rolled, one step stands for all, also where it takes from other steps than its own: what it
-        takes then is that of all steps, and it gets a scope, so that its step is none of theirs.
-        """
-        i, along = len(self.kept), np.ones(len(loop), dtype=bool)
-        taken = self._taken_by(loop, range(i))
-        for sources in taken.values():
-            along &= [not self._gone(x) for x in sources]
-        if self.op == FOLDED:
-            return along if along.any() and not along.all() else kept
-        if taken and np.array_equal(along, kept) and all(map(self._one_by_one, taken.values())):
-            (earlier, *_) = [self.looped[sources[-1]] for sources in taken.values()]
-            self._set_apart(i, loop, self.names.get(earlier))
-        elif taken:
-            self.gathered |= {edge: self.looped[sources[-1]] for edge, sources in taken.items()}
-            self._set_apart(i, loop, f"loop {i + 1}")
-        return kept
-
-    def _put_together(self, loop: Loop) -> None:
-        """One time step for all that a rolled step does, also where several scopes are in it."""
-        last = loop.steps[-1].tolist()
-        scopes = self._scopes(last)
-        if len(scopes) < 2:
-            return
-        common, own = common_start(scopes), Step(loop.ts[-1])
-        around = step_scope(common)  # the others are parts of it
-        for n in last:
-            line = self.lines[n]
-            if line.t is not None:
-                if around is None and line.t != own.t:
-                    leaves = [x for x in line.inputs if self.lines[x].op is None]
-                    self.later |= dict.fromkeys([n, *leaves], line.t - own.t)
-                parts = line.scope[len(around or common) :]
-                names = [str(part) for part in parts if around or part != own]
-                self.lines[n] = replace(line, scope=(*(around or (*common, own)), *names))
-
-    def _scopes(self, step: Sequence[int]) -> set[Scope]:
-        """The time steps that a step of a loop is in."""
-        scopes = {step_scope(self.lines[n].scope) for n in step}
-        return {scope for scope in scopes if scope is not None}
-
-    def _one_by_one(self, sources: Sequence[int]) -> bool:
-        """Whether lines are of one step after the other, but perhaps for the first."""
-        steps = [self.step[n] for n in sources]
-        return all(b - a == 1 for a, b in pairwise(steps[1:]))
-
-    def _taken_by(self, loop: Loop, earlier: Collection[int]) -> dict[tuple[int, int], list[int]]:
-        """For each argument (line, argument) of the last step what all steps take in its place, if
-        that is of earlier loops and not the same for all."""
-        found = {}
-        for n, column in zip(loop.steps[-1].tolist(), loop.steps.T.tolist()):
-            for argument, source in enumerate(self.lines[n].inputs):
-                if self.looped[source] in earlier:
-                    sources = [self.lines[k].inputs[argument] for k in column]
-                    if sources[0] != source:
-                        found[n, argument] = sources
-        return found
-
-    def _set_apart(self, i: int, loop: Loop, name: str | None) -> None:
-        """A name for a loop without scopes, as a scope around its last step."""
-        if name is None or loop.scoped:
-            return
-        self.names[i] = name
-        for n in loop.steps[-1].tolist():
-            self.lines[n] = replace(self.lines[n], scope=(name, *self.lines[n].scope))
-
-    def _gone(self, n: int) -> bool:
-        """Whether a line belongs to a step that is left out."""
-        i = self.looped[n]
-        return i >= 0 and not self.kept[i][self.step[n]]
-
-    def _place(self, n: int) -> tuple[int, int, int]:
-        """The loop, step and column of a line in a loop."""
-        return self.looped[n], self.step[n], self.column[n]
 
     # ------------------------------------------------------------ what stays
     def run(self) -> Thinned:
@@ -438,14 +340,3 @@ class Thinner:
         owners = owners[gone[users] | gone[sources]]
         size = len(gaps)
         return np.bincount(owner[gone], minlength=size), np.bincount(owners, minlength=size)
-
-
-def _places(loops: Sequence[Loop], count: int) -> tuple[list[int], list[int], list[int]]:
-    """For each line its loop, or -1; its step there, and its column."""
-    found = np.full((3, count), -1)
-    for i, loop in enumerate(loops):
-        found[0, loop.steps] = i
-        found[1, loop.steps] = np.arange(len(loop))[:, None]
-        found[2, loop.steps] = np.arange(loop.period)
-    looped, step, column = found.tolist()
-    return looped, step, column
