@@ -14,8 +14,9 @@ from pathlib import Path
 import pytest
 from drawn_graphs import GRAPHS, diamond, layer, own_loop
 
-from tinygrad_rnn.draw import DrawingError, draw
+from tinygrad_rnn.draw import DrawingError, draw, render
 from tinygrad_rnn.draw.page import step_through
+from tinygrad_rnn.draw.render import picture
 
 has_dot = pytest.mark.skipif(shutil.which("dot") is None, reason="needs the program dot")
 has_wasi = pytest.mark.skipif(
@@ -329,3 +330,50 @@ def test_drawings_leave_no_reference_cycle(tmp_path):
         assert alive() is None
     finally:
         gc.enable()
+
+
+REFUSED = """digraph {
+n1
+subgraph cluster_s0 {
+{rank=same; {n19} -> n17 [style="invis"]}
+}
+subgraph cluster_s1 {
+in_n17_s1 -> n22
+}
+subgraph cluster_s2 {
+{rank=same; {n32} -> n30 [style="invis"]}
+}
+n17 -> in_n17_s1; n1 -> n3; n8 -> n9; n9 -> n10; n10 -> n11; n3 -> n12; n11 -> n12; n13 -> n14
+n14 -> n17; n19 -> n20; n22 -> n23; n13 -> n28; n28 -> n30; n20 -> n31; n31 -> n33; n32 -> n33
+n31 -> n30 [label="t → t+1" weight="0" dir="back"]
+}
+"""
+
+
+@has_dot
+def test_what_dot_refuses_to_lay_out_side_by_side_is_laid_out_otherwise(monkeypatch):
+    """Graphviz 2.43 ends with "trouble in init_rank" over this text."""
+    svg = picture(REFUSED, lambda: REFUSED, "svg", 30.0).decode()
+    assert svg.count('class="node"') == len(set(re.findall(r"\b(?:in_)?n\d+\w*", REFUSED)))
+    tried, run = [], render._run
+
+    def stubborn(command, text, name, timeout):
+        tried.append(text)
+        if "rank=same" in text:
+            raise DrawingError("dot failed: Error: trouble in init_rank")
+        return run(command, text, name, timeout)
+
+    monkeypatch.setattr(render, "_run", stubborn)
+    drawing = draw(layer("LSTM", 3))
+    assert b"<svg" in drawing.pipe("svg") and len(tried) == 2
+    rest = [line for line in drawing.source.splitlines() if "rank=same" not in line]
+    assert tried[1].splitlines() == rest
+
+
+def test_no_other_failure_is_tried_again(monkeypatch):
+    def failing(*arguments):
+        raise DrawingError("dot failed: no memory")
+
+    monkeypatch.setattr(render, "_run", failing)
+    with pytest.raises(DrawingError, match="no memory"):
+        picture(REFUSED, lambda: REFUSED, "svg", 30.0)
