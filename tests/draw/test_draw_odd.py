@@ -329,3 +329,17 @@ def test_each_layer_that_runs_back_is_laid_out_beside_its_own_other_direction():
         source = draw(output.sum(), **options).source
         starts = re.findall(r'^(\w+) -> n\d+ \[style="invis" weight="50"\]', source, re.M)
         assert len(starts) == len(set(starts)) == 2
+
+
+@pytest.mark.parametrize("depth", [1, 2])
+def test_a_module_as_a_box_takes_what_a_rolled_loop_made(depth):
+    w, h, hs = leaf(np.full((1, 1), 0.5), "w"), Tensor(np.ones((1, 1)), name="h0"), []
+    for _ in range(9):
+        h = tg.tanh(h @ w)
+        hs.append(h)
+    y = hs[3]
+    for module in (tg.nn.Linear(1, 2, rng=0), tg.nn.Linear(2, 1, rng=0)):
+        y = module(y)
+    source = draw((y * h).sum(), rolled=True, depth=depth, hide=("transpose", "add")).source
+    assert undeclared(source) == set()
+    assert sorted(re.findall(r'label="(t = \d)"', source)) == ["t = 1", "t = 4", "t = 9"]

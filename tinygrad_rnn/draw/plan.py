@@ -117,8 +117,9 @@ class Plan:
 
     def _gates(self, link: Link) -> list[tuple[int, int]]:
         """The arguments (line, argument) that an arrow goes through, hidden lines included."""
-        gates, n = [(link.child, link.argument)], link.operand
-        while n != link.source:
+        own, n = (link.child, link.argument), link.operand
+        gates = list(self.graph.merged.get(own, [own]))
+        while n in self.graph.passed:
             gates.append((n, 0))
             (n,) = self.line(n).inputs
         return gates
