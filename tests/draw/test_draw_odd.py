@@ -343,3 +343,19 @@ def test_a_module_as_a_box_takes_what_a_rolled_loop_made(depth):
     source = draw((y * h).sum(), rolled=True, depth=depth, hide=("transpose", "add")).source
     assert undeclared(source) == set()
     assert sorted(re.findall(r'label="(t = \d)"', source)) == ["t = 1", "t = 4", "t = 9"]
+
+
+@pytest.mark.parametrize("T, taken", [(7, 0), (8, 4)])
+def test_a_cut_into_what_only_the_steps_left_out_need(T, taken):
+    """Each state takes the one three steps before, and every second one is cut off twice."""
+    before, hs = [leaf(0.1 * k, f"h{k}") for k in (1, 2, 3)], []
+    for t in range(T):
+        with tg.scope(t=t):
+            old = before[-3].detach() if t % 2 else before[-3]
+            z = before[-1] * 0.25
+            h = old + z + z
+        hs.append(h)
+        before.append(h.detach() if t % 2 else h)
+    graph = Graph(sum((h * h for h in hs), hs[taken] * hs[taken])).roll()
+    assert undeclared(draw(graph).source) == set()
+    assert all(k < len(graph) for fold in graph.folds for one in fold.recurrences for k in one[:2])

@@ -263,7 +263,7 @@ class Thinner(KeptSteps):
         stands = [n for n in stands if first <= self.step[n] <= last]
         end = loop.steps[-1].tolist()
         places = [(n, self.step[n], self.column[n]) for n in stands]
-        places += [(n, *self._place(x)[1:]) for n, x in self._cut_off(i)]
+        places += [(n, *self._place(x)[1:]) for n, x in self._cut_off(i) if n in numbers]
         states = [(end[j], n, len(loop) - 1 - k) for n, k, j in places if end[j] in numbers]
         columns = zip(end, loop.steps.T.tolist())
         gathered = [edge for edge, j in self.gathered.items() if i == j]
