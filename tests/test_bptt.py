@@ -386,6 +386,7 @@ def test_it_learns_what_lies_within_its_reach_and_nothing_beyond(k2, learnt):
     np.testing.assert_allclose(w.data, learnt, rtol=1e-6)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("k1, k2", [(5, 5), (5, 12)])
 def test_memory_does_not_depend_on_the_length_of_the_series(k1, k2):
     net, (xs, targets) = Net("lstm", H=16), series(10, 4)

@@ -106,6 +106,7 @@ def test_the_hand_written_lstm_is_right():
         assert report, report
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("mistake", "inputs"),
     [
@@ -431,6 +432,7 @@ def broken(rule):
     return tg.primitive(lambda x: np.tanh(x), name="broken").gradients(rule)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "rule",
     [

@@ -27,6 +27,7 @@ def in_a_buffer(x):
     return y
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("forward", [in_float32, in_a_buffer])
 @pytest.mark.parametrize("factor", [0, 0.9, 1.01, 1.1, 2])
 def test_a_forward_in_float32_hides_no_factor(forward, factor):

@@ -396,6 +396,7 @@ def test_too_large_a_graph_is_refused_with_its_number_of_steps():
         draw(layer("LSTM", 30), max_nodes=200, fold=None)
 
 
+@pytest.mark.slow
 def test_100_000_operations_are_written():
     y = leaf(1.0, "x")
     for _ in range(50_000):

@@ -118,6 +118,7 @@ def test_a_padded_batch_is_each_sequence_alone(configuration):
         assert not batch["output"][rows].any()
 
 
+@pytest.mark.slow
 @settings(max_examples=300, suppress_health_check=[HealthCheck.too_slow], deadline=None)
 @given(configurations())
 def test_three_hundred_configurations_are_pytorchs(configuration):

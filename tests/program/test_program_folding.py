@@ -177,6 +177,7 @@ def test_the_work_of_folding_and_rolling_is_linear_in_the_steps():
     assert len(graph.fold()) < 120 and len(graph.roll()) < 60
 
 
+@pytest.mark.slow
 def test_a_hundred_thousand_operations_fold():
     y = tg.Tensor(0.5, True)
     for _ in range(33_000):

@@ -27,6 +27,7 @@ def test_groups_broadcast(data, n):
     np.broadcast_shapes(*group)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("what", "strategy", "wanted"),
     [
