@@ -359,3 +359,33 @@ def test_a_cut_into_what_only_the_steps_left_out_need(T, taken):
     graph = Graph(sum((h * h for h in hs), hs[taken] * hs[taken])).roll()
     assert undeclared(draw(graph).source) == set()
     assert all(k < len(graph) for fold in graph.folds for one in fold.recurrences for k in one[:2])
+
+
+@pytest.mark.parametrize("view", ["forward", "backward"])
+def test_mermaid_says_that_a_rolled_step_recurs_and_when_arrows_are_there(view):
+    drawing = draw(windows(12, 3), rolled=True, view=view)
+    arrows = dict(re.findall(r'^  (n\d+ -\.?->\|"[^"]*t[^"]*"\|) (n\d+)$', drawing.mermaid, re.M))
+    picture = re.findall(
+        r'^(n\d+) -> (n\d+) \[class="recurrence.*?label="([^"]*)"', drawing.source, re.M
+    )
+    expected = {}
+    for entry, state, words in picture:
+        back = view == "backward" and "cut" not in words
+        tail, head = (entry, state) if back else (state, entry)
+        expected[f'{tail} -.->|"{words}"|'] = head
+    assert len(expected) == 2 and expected.items() <= arrows.items()
+    first = [arrow for arrow in arrows if '"t = 1"' in arrow]
+    assert len(first) == (view == "forward")
+
+
+def test_what_leaves_a_rolled_window_says_when_it_was_made():
+    w, s, after = leaf(0.5, "w"), Tensor(0.25, name="s0"), []
+    for t in range(1, 13):
+        with tg.scope(t=t):
+            s = tg.tanh(w * s)
+            if t % 3 == 0:
+                s = tg.sin(s)
+            after.append(s)
+    drawing = draw(after[-2] * after[-1], rolled=True)
+    labels = re.findall(r'label="(t = \d+)"', drawing.source)
+    assert sorted(labels) == ["t = 1", "t = 11", "t = 12"]

@@ -12,15 +12,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby, pairwise
 from operator import attrgetter
 
-from ..program.lines import PREVIOUS
 from .arrows import Arrows
 from .contract import Link
 from .escape import Quoted, attributes, form, pairs, rich_text
-from .labels import Labeller, at_step
+from .labels import Labeller
 from .legend import legend
 from .nodes import Nodes, dot_name
 from .plan import Plan
 from .references import Edge, Handover, Reference
+from .rolled import recurs, when
 from .states import Belt
 from .steps import TimeStep, titles, turned
 from .theme import Theme
@@ -295,17 +295,11 @@ class _Writer:
 
     def _recurrences(self) -> Iterator[str]:
         """In a rolled step, from each state back to where it enters the next."""
-        drawn = set(self.plan.nodes())
-        for fold in self.plan.folds:
-            for state, entry, lag in fold.recurrences:
-                root = self.plan.graph.roots[state]
-                if root not in drawn or entry not in drawn:
-                    continue  # in a box, or out of focus
-                name, way = f"recurrence from-n{root} to-n{entry}", [f"n{entry}", f"n{root}"]
-                cut = self.plan.line(entry).kind == "cut"
-                words = f"{'cut, ' if cut else ''}t → {at_step(lag * fold.pace)}"
-                looks = {"weight": "0", "label": words, **self.arrows.recurrence(cut)}
-                yield self._arrow(way, name, looks, self.plan.homes[entry])
+        for one in self.plan.recurrences():
+            looks = {"weight": "0", "label": recurs(one), **self.arrows.recurrence(one.cut)}
+            name = f"recurrence from-n{one.state} to-n{one.entry}"
+            home = self.plan.homes[one.entry]
+            yield self._arrow([f"n{one.entry}", f"n{one.state}"], name, looks, home)
 
     def _links(self) -> Iterator[str]:
         """One arrow for each argument of each drawn line; from each circle one to its result."""
@@ -319,7 +313,7 @@ class _Writer:
                 edge = child, link.argument
                 looks = arrows.link(link, edge in lanes)
                 if plan.folds:
-                    looks = looks | self._when(link)
+                    looks = looks | self._when(when(plan, link))
                 if edge in spines:
                     looks = looks | {"weight": "200" if edge in self.straight else "100"}
                 ends = tails.get(edge) or f"n{link.source}", heads.get(edge) or head
@@ -343,24 +337,9 @@ class _Writer:
 
         return sorted(links, key=place)
 
-    def _when(self, link: Link) -> dict[str, str]:
-        """On an arrow into or out of a rolled step: at which steps it is there."""
-        plan = self.plan
-        step = plan.step_of(link.source)
-        inside, at = plan.step_of(link.child), plan.taken_at(link)
-        if inside is not None and inside.rolled and plan.line(link.child).op == PREVIOUS:
-            assert inside.fold is not None
-            words = f"t = {inside.fold.ts[0]}"
-        elif inside is not None and self._walks_back(inside) and not self._walks_back(step):
-            return {}  # the walk back takes at each t what the loop made at this t
-        elif step is not None and step.rolled and (step is not inside or at is not None):
-            words = "all t" if plan.gathers(link) else f"t = {step.ts[-1] if at is None else at}"
-        else:
-            return {}
-        return {"label": words, "fontcolor": self.theme.faint}
-
-    def _walks_back(self, step: TimeStep | None) -> bool:
-        return step is not None and step.path[:1] == ("gradient",)
+    def _when(self, words: str) -> dict[str, str]:
+        """At which steps an arrow is there."""
+        return {"label": words, "fontcolor": self.theme.faint} if words else {}
 
     def _cuts(self) -> Iterator[str]:
         """A dashed arrow where values went on and the gradient stops."""

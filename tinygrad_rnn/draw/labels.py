@@ -3,7 +3,7 @@
 A label is rows of plain text, with bold and lowered parts marked; `nodes.py` escapes them. User's
 names pass through here unchanged, except for the short forms of recurrent weights.
 
-Read next: `patterns.py`.
+Read next: `rolled.py`.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from .names import Run, name_runs
 from .patterns import MARKS, Facts
 from .plan import Plan
 from .references import Handover, Reference
+from .rolled import places_in_time
 from .states import base_name
 
 
@@ -95,12 +96,11 @@ class Labeller:
         self.referred |= {handover.link.child for handover in plan.handovers}
         self._norms = norms or {}
         self._names = _names(plan)
-        self._later = {n: shift for fold in plan.folds for n, shift in fold.later}
-        self._below = _rolled_places(plan, self._later)
+        self._below = places_in_time(plan)
         self._entering = {entry: n for fold in plan.folds for n, entry, _ in fold.recurrences}
         self._cuts = {leaf: source for source, leaf in plan.cuts}
         self._ts = [str(step.t) for step in plan.steps]
-        self._special = {*self._names, *self._below, *self._cuts, *self._parts, *self._later}
+        self._special = {*self._names, *self._below, *self._cuts, *self._parts, *plan.later}
         self._texts: dict[int, tuple[str, str]] = {}
 
     def kind(self, n: int) -> Hashable:
@@ -259,8 +259,8 @@ class Labeller:
 
     def _time(self, n: int) -> str:
         """Its time step; in a rolled window perhaps a later one than that of the window."""
-        t = self.facts(n).t
-        return str(int(t) + self._later[n]) if n in self._later else t
+        t, later = self.facts(n).t, self.plan.later
+        return str(int(t) + later[n]) if n in later else t
 
     def _unnamed(self, n: int, line: Line) -> tuple[Run, ...]:
         """A line without a name: after its source, its place in a rolled step, or its number."""
@@ -466,36 +466,6 @@ def _stack_names(plan: Plan) -> dict[int, tuple[Run, ...]]:
         if name and not others and not plan.line(child).name:
             names[child] = (Run(name, "b"), Run(f"{min(ts[child])}…{max(ts[child])}", "sub"))
     return names
-
-
-def _rolled_places(plan: Plan, later: Mapping[int, int]) -> dict[int, str]:
-    """What is lowered in the names of lines in rolled steps: t, t−1; "" for what steps share.
-
-    What only the last step has, and no loop, is called after that step like everything else.
-    """
-    places: dict[int, str] = {}
-    looped = {n for fold in plan.folds for n in fold.columns}
-    for n in plan.graph.drawn if plan.folds else ():
-        step = plan.step_of(n)
-        if step is None or not step.rolled or n in plan.outputs:
-            continue
-        if n in looped or any(n in fold.own for fold in step.folds):
-            places[n] = at_step(later.get(n, 0))
-        elif plan.line(n).op is None:
-            places[n] = ""
-    for fold in plan.folds:
-        for state, entry, lag in fold.recurrences:
-            places[entry] = at_step(later.get(state, 0) - lag * fold.pace)
-    return places
-
-
-def at_step(shift: int) -> str:
-    """t, t+1, t−1.
-
-    >>> at_step(0), at_step(-2)
-    ('t', 't−2')
-    """
-    return "t" + (f"{shift:+}".replace("-", "−") if shift else "")
 
 
 def _modules(plan: Plan) -> dict[int, tuple[str, ...]]:

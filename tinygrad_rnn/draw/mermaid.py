@@ -18,6 +18,7 @@ from .labels import Label, Labeller
 from .nodes import dot_name, plain_title
 from .plan import Plan
 from .references import Edge, Reference
+from .rolled import recurs, when
 from .steps import titles
 from .theme import LIGHT
 
@@ -118,22 +119,28 @@ class _Flowchart:
         return "<br/>".join(mermaid_words(row) for row in rows) or " "
 
     def _arrows(self) -> Iterator[str]:
-        gradients = self.labeller.gradients
-        for link in self.plan.graph.links:
+        plan, gradients = self.plan, self.labeller.gradients
+        for link in plan.graph.links:
             edge = link.child, link.argument
             tail, head = self.tails.get(edge, f"n{link.source}"), f"n{link.child}"
             if not self.backward or gradients is None:
-                yield f"  {tail} --> {head}"
+                at = when(plan, link) if plan.folds else ""
+                arrow = f'-->|"{at}"|' if at else "-->"
+                yield f"  {tail} {arrow} {head}"
             elif edge in gradients.edges:
                 words = mermaid_words(self.labeller.arrived(edge))
                 yield f'  {head} -->|"{words}"| {tail}'
             else:
                 yield f"  {head} -.- {tail}"
-        drawn = set(self.plan.nodes())
-        for source, leaf in self.plan.cuts:
+        drawn = set(plan.nodes())
+        for source, leaf in plan.cuts:
             if source not in drawn or leaf not in drawn:
                 continue  # one of them stands in the table, or is out of focus
             yield f'  n{source} -.->|"cut"| n{leaf}'
+        for one in plan.recurrences():
+            back = self.backward and not one.cut
+            source, child = (one.entry, one.state) if back else (one.state, one.entry)
+            yield f'  n{source} -.->|"{recurs(one)}"| n{child}'
 
     def _classes(self) -> Iterator[str]:
         for looks, values in LIGHT.nodes.items():

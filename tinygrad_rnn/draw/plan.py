@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import NamedTuple
 
 from ..program import Fold, Gradients, Graph, Line, in_steps
 from ..tensor import Tensor
@@ -29,6 +30,16 @@ from .states import States, find_states
 from .steps import TimeStep, time_steps
 
 LONG = 8  # steps; more than so many are folded
+
+
+class Recurrence(NamedTuple):
+    """A state of a rolled step, and the line where it enters the step, so much later; perhaps over
+    a cut."""
+
+    state: int
+    entry: int
+    later: int
+    cut: bool
 
 
 @dataclass(frozen=True)
@@ -104,6 +115,21 @@ class Plan:
     def step_of(self, number: int) -> TimeStep | None:
         home = self.homes[number]
         return None if home is None else self.steps[home]
+
+    def recurrences(self) -> list[Recurrence]:
+        """Those of which both ends are drawn, and not in a box or out of focus."""
+        drawn, roots = set(self.nodes()), self.graph.roots
+        found = [
+            Recurrence(roots[state], entry, lag * fold.pace, self.line(entry).kind == "cut")
+            for fold in self.folds
+            for state, entry, lag in fold.recurrences
+        ]
+        return [one for one in found if one.state in drawn and one.entry in drawn]
+
+    @cached_property
+    def later(self) -> dict[int, int]:
+        """How much later than its step a line of a rolled window stands, if it does."""
+        return {n: shift for fold in self.folds for n, shift in fold.later}
 
     def gathers(self, link: Link) -> bool:
         """Whether an arrow stands for those from all steps of a loop."""

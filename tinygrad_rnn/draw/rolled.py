@@ -1,0 +1,69 @@
+"""What a rolled picture says of time: which step an arrow is there at, what a name is at step t.
+
+Read next: `patterns.py`.
+"""
+
+from __future__ import annotations
+
+from ..program.lines import PREVIOUS
+from .contract import Link
+from .plan import Plan, Recurrence
+from .steps import TimeStep
+
+
+def places_in_time(plan: Plan) -> dict[int, str]:
+    """What is lowered in the names of lines in rolled steps: t, t−1; "" for what steps share.
+
+    What only the last step has, and no loop, is called after that step like everything else.
+    """
+    places: dict[int, str] = {}
+    looped = {n for fold in plan.folds for n in fold.columns}
+    for n in plan.graph.drawn if plan.folds else ():
+        step = plan.step_of(n)
+        if step is None or not step.rolled or n in plan.outputs:
+            continue
+        if n in looped or any(n in fold.own for fold in step.folds):
+            places[n] = at_step(plan.later.get(n, 0))
+        elif plan.line(n).op is None:
+            places[n] = ""
+    for fold in plan.folds:
+        for state, entry, lag in fold.recurrences:
+            places[entry] = at_step(plan.later.get(state, 0) - lag * fold.pace)
+    return places
+
+
+def when(plan: Plan, link: Link) -> str:
+    """For an arrow into or out of a rolled step, at which steps it is there: t = 3, all t."""
+    step = plan.step_of(link.source)
+    inside, at = plan.step_of(link.child), plan.taken_at(link)
+    if inside is not None and inside.rolled and plan.line(link.child).op == PREVIOUS:
+        return f"t = {inside.ts[0]}"
+    if inside is not None and _walks_back(inside) and not _walks_back(step):
+        return ""  # the walk back takes at each t what the loop made at this t
+    if step is not None and step.rolled and (step is not inside or at is not None):
+        t = (step.ts[-1] if at is None else at) + plan.later.get(link.source, 0)
+        return "all t" if plan.gathers(link) else f"t = {t}"
+    return ""
+
+
+def _walks_back(step: TimeStep | None) -> bool:
+    """Whether a step is one of a recorded walk back."""
+    return step is not None and step.path[:1] == ("gradient",)
+
+
+def recurs(one: Recurrence) -> str:
+    """What is written on the arrow of a recurrence.
+
+    >>> recurs(Recurrence(7, 3, 2, cut=True))
+    'cut, t → t+2'
+    """
+    return f"{'cut, ' if one.cut else ''}t → {at_step(one.later)}"
+
+
+def at_step(shift: int) -> str:
+    """t, t+1, t−1.
+
+    >>> at_step(0), at_step(-2)
+    ('t', 't−2')
+    """
+    return "t" + (f"{shift:+}".replace("-", "−") if shift else "")
