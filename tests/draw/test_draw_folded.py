@@ -299,3 +299,14 @@ def test_a_thousand_steps_cost_little_more_than_ten(options):
     drawing = draw(Graph(layer("LSTM", 1000)), **options)
     assert len(drawing.source) < 100_000
     assert drawing.pipe("svg")
+
+
+def test_the_gradient_of_a_shared_weight_is_said_to_be_of_the_steps_left_out_too():
+    def sums(**options):
+        return re.findall(
+            "= Σₜ ([^<]*)<", draw(layer("LSTM", 20), **options, max_nodes=1000).source
+        )
+
+    assert all(re.fullmatch("[▁-█]{4} \\+ folded", text) for text in sums(fold=2))
+    assert all(re.fullmatch("[▁-█]{20}", text) for text in sums(fold=None))
+    assert len(sums(fold=2)) == len(sums(fold=None)) > 0

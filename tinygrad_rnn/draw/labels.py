@@ -222,12 +222,16 @@ class Labeller:
         return self.name(n), tuple(cells)
 
     def _total(self, n: int) -> str:
-        """What the gradient of a shared leaf is the sum of: of all steps, and of uses outside."""
+        """What the gradient of a shared leaf is the sum of: of all steps, drawn ones and those left
+        out, and of uses outside."""
         if n not in self.references:
             return ""  # a tensor that holds the initial states of several chains
         links, homes = self.plan.graph.links, self.plan.homes
         outside = any(x.source == n and homes[x.child] is None for x in links)
-        return " ".join(["= Σₜ", self._bars(n), "+ outside" if outside else ""])
+        chains = {self.plan.steps[one.step or 0].path for one in self.references[n]}
+        folded = any(x.fold and not x.rolled and x.path in chains for x in self.plan.steps)
+        others = ["+ folded"] * folded + ["+ outside"] * outside
+        return " ".join(["= Σₜ", self._bars(n), *others])
 
     def _bars(self, n: int) -> str:
         """How much of its gradient a shared leaf got from each time step, as a row of bars."""
