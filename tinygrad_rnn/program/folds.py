@@ -7,16 +7,13 @@ Read next: `folding.py`.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from itertools import pairwise
 
 import numpy as np
 
-from ..arraylike import Array
-from .lines import Gradients, Line
-
-Edge = tuple[int, int]  # (line, argument)
+from .lines import Gradients, Line, together
 
 
 @dataclass(frozen=True)
@@ -73,26 +70,6 @@ class Fold:
         return f"t = {self.ts[self.first]} … {self.ts[self.last]}"
 
 
-class _Together(Mapping[Edge, Array]):
-    """What arrived over each edge that is left: the sum over those that it stands for."""
-
-    def __init__(self, edges: Mapping[Edge, list[Edge]], recorded: Mapping[Edge, Array]) -> None:
-        self._edges, self._recorded = edges, recorded
-
-    def __getitem__(self, edge: Edge) -> Array:
-        arrived = (self._recorded.get(one) for one in self._edges[edge])
-        parts = [part for part in arrived if part is not None]
-        if not parts:
-            raise KeyError(edge)
-        return sum(parts[1:], parts[0])
-
-    def __iter__(self) -> Iterator[Edge]:
-        return (edge for edge in self._edges if edge in self)
-
-    def __len__(self) -> int:
-        return sum(1 for _ in self)
-
-
 @dataclass(frozen=True)
 class Thinned:
     """A program with steps left out.
@@ -120,7 +97,12 @@ class Thinned:
     def gradients(self, recorded: Gradients) -> Gradients:
         """The recorded gradients of what is left."""
         lines = {n: recorded.lines[k] for n, k in enumerate(self.origins) if k in recorded.lines}
-        return Gradients(lines, _Together(self.edges, recorded.edges))
+        edges = {}
+        for edge, stood_for in self.edges.items():
+            total = together(recorded.edges, stood_for)
+            if total is not None:
+                edges[edge] = total
+        return Gradients(lines, edges)
 
     def norms(self, n: int, recorded: Gradients) -> list[float] | None:
         """The norm of dL/d(line), step by step, of a line of the last step; None for others."""

@@ -138,11 +138,32 @@ class Arrived(Mapping[tuple[int, int], Array]):
         n, argument = edge
         return self._of_line(n)[argument]
 
+    def total(self, edges: Sequence[tuple[int, int]]) -> Array | None:
+        """The sum of what arrived over some edges of one operand, in one call; None if nothing."""
+        wanted = set(edges)
+        sent = [
+            (c, x)
+            for n in dict.fromkeys(n for n, _ in edges)
+            for argument, x, c in self._sendings.get(n, ())
+            if (n, argument) in wanted
+        ]
+        return summed([c for c, _ in sent], sent[0][1]) if sent else None
+
     def __iter__(self) -> Iterator[tuple[int, int]]:
         return ((n, argument) for n, sent in self._sendings.items() for argument, _, _ in sent)
 
     def __len__(self) -> int:
         return sum(map(len, self._sendings.values()))
+
+
+def together(
+    arrived: Mapping[tuple[int, int], Array], edges: Sequence[tuple[int, int]]
+) -> Array | None:
+    """The sum of what arrived over some edges of one operand; None if nothing did."""
+    if len(edges) > 1 and isinstance(arrived, Arrived):
+        return arrived.total(edges)
+    parts = [arrived[edge] for edge in edges if edge in arrived]
+    return sum(parts[1:], parts[0]) if parts else None
 
 
 class Gradients(NamedTuple):
