@@ -175,6 +175,20 @@ def test_a_folded_drawing_keeps_no_recorded_lines():
     assert drawing.mermaid.startswith("---\ntitle: ")
 
 
+@pytest.mark.parametrize("options", [{"fold": 2}, {"rolled": True}], ids=str)
+def test_a_folded_drawing_keeps_nothing_of_the_steps_left_out(options):
+    def grown(T):
+        output = layer("LSTM", T)
+        draw(output, **options)
+        gc.collect()
+        before, drawing = len(gc.get_objects()), draw(output, **options)
+        gc.collect()
+        return len(gc.get_objects()) - before, drawing
+
+    (few, _), (many, _) = grown(20), grown(400)
+    assert many < few + 200
+
+
 def test_all_texts_are_of_the_moment_of_drawing():
     w = leaf(2.0, "w")
     drawing, others = draw(w * w), draw(w * w)
