@@ -389,3 +389,7 @@ def test_what_leaves_a_rolled_window_says_when_it_was_made():
     drawing = draw(after[-2] * after[-1], rolled=True)
     labels = re.findall(r'label="(t = \d+)"', drawing.source)
     assert sorted(labels) == ["t = 1", "t = 11", "t = 12"]
+
+
+def test_the_title_of_folded_windows_ends_with_the_last_time_step():
+    assert "<B>t = 4 … 9</B>" in draw(windows(12, 3), fold=1).source

@@ -59,8 +59,8 @@ class TimeStep:
         """t = 3; for many steps which, or how many."""
         if self.fold is None:
             return f"t = {self.t}"
-        if not self.rolled:
-            return self.fold.title
+        if not self.rolled:  # up to its own t: of windows, each of several time steps, the last
+            return f"t = {self.fold.ts[self.fold.first]} … {self.t}"
         return f"{' / '.join(self.fold.path) or 'loop'} × {len(self.fold.ts)} steps"
 
     @property
