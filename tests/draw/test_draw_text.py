@@ -2,6 +2,7 @@
 
 import gc
 import re
+import tracemalloc
 from contextlib import nullcontext
 from pathlib import Path
 
@@ -177,16 +178,15 @@ def test_a_folded_drawing_keeps_no_recorded_lines():
 
 @pytest.mark.parametrize("options", [{"fold": 2}, {"rolled": True}], ids=str)
 def test_a_folded_drawing_keeps_nothing_of_the_steps_left_out(options):
-    def grown(T):
-        output = layer("LSTM", T)
-        draw(output, **options)
-        gc.collect()
-        before, drawing = len(gc.get_objects()), draw(output, **options)
-        gc.collect()
-        return len(gc.get_objects()) - before, drawing
-
-    (few, _), (many, _) = grown(20), grown(400)
-    assert many < few + 200
+    """The gradients of all steps would be more than three megabytes."""
+    output = layer("LSTM", 400)
+    draw(output, **options)
+    tracemalloc.start()
+    drawing = draw(output, **options)
+    gc.collect()
+    kept, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert kept < 1_000_000 and drawing.source  # of 4 million bytes
 
 
 def test_all_texts_are_of_the_moment_of_drawing():
