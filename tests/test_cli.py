@@ -161,6 +161,7 @@ def test_the_command_line_is_explained(capsys, words):
     assert "usage: tinygrad-rnn" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_ctrl_c_keeps_what_was_learned_and_goes_on(tmp_path, text):
     command = [sys.executable, "-m", "tinygrad_rnn", "demo", "--text", str(text)]
     command += ["--steps", "3600", "--out", str(tmp_path / "m")]  # far more than it gets

@@ -21,6 +21,9 @@ def verdicts(factor, slope, low, high):
                             diagnose=False)  # fmt: skip
 
 
+SLOW = pytest.mark.slow
+
+
 @pytest.mark.parametrize("slope", SLOPES)
 @pytest.mark.parametrize("places", [(16, 17), (18, 18.5), (18.5, 19.0), (19, 20), (25, 26)])
 def test_a_right_formula_is_right_where_it_has_no_digits(slope, places):
@@ -28,7 +31,9 @@ def test_a_right_formula_is_right_where_it_has_no_digits(slope, places):
 
 
 @pytest.mark.parametrize("slope", SLOPES)
-@pytest.mark.parametrize("factor", [2.0, 0.5, -1.0, 1.5])
+@pytest.mark.parametrize(
+    "factor", [2.0, 0.5, pytest.param(-1.0, marks=SLOW), pytest.param(1.5, marks=SLOW)]
+)
 @pytest.mark.parametrize("places", [(18, 18.5), (19, 20)])
 def test_a_factor_is_wrong_where_rounding_is_as_large_as_the_gradient(slope, factor, places):
     """Noise in the difference excused it at about half of the seeds."""
