@@ -393,3 +393,121 @@ def test_what_leaves_a_rolled_window_says_when_it_was_made():
 
 def test_the_title_of_folded_windows_ends_with_the_last_time_step():
     assert "<B>t = 4 … 9</B>" in draw(windows(12, 3), fold=1).source
+
+
+def arrow_labels(source: str) -> list[str]:
+    return re.findall(r' -> .*label="([^"]*)"', source)
+
+
+def test_each_of_two_states_before_starts_from_its_own():
+    w, a, b = leaf(0.5, "w"), Tensor(0.1, name="a0"), Tensor(0.2, name="b0")
+    for t in range(1, 7):
+        with tg.scope(t=t):
+            a, b = tg.tanh(a * w + b), a
+            a.name = "a"
+    graph = Graph(a * a).roll()
+    starts = {graph.nodes[entry].inputs for _, entry, _ in graph.folds[0].recurrences}
+    assert starts == {(graph.number("a0"),), (graph.number("b0"),)}
+    assert sorted(arrow_labels(draw(graph).source))[:2] == ["t = 1", "t = 1"]
+    assert {lag: graph.nodes[graph.nodes[entry].inputs[0]].name
+            for _, entry, lag in graph.folds[0].recurrences} == {1: "a0", 2: "b0"}  # fmt: skip
+
+
+def chain(name: str, T: int) -> Tensor:
+    w, h = leaf(0.5, "w"), Tensor(0.1, name="h0")
+    for t in range(1, T + 1):
+        with tg.scope(name), tg.scope(t=t):
+            h = tg.tanh(h * w)
+            h.name = "h"
+    return h
+
+
+@pytest.mark.parametrize("options", [{}, {"rolled": True}], ids=str)
+def test_the_difference_of_two_states_is_no_stack_of_them(options):
+    difference = chain("a", 4) - chain("b", 3)
+    assert not re.search("<SUB>[^…]{0,40}…", draw(difference * difference, **options).source)
+
+
+def test_a_rolled_step_that_begins_with_a_loop_of_its_own():
+    w, h = leaf(0.5, "w"), Tensor(0.1, name="h0")
+    for t in range(1, 5):
+        with tg.scope(t=t):
+            z = h
+            for k in range(2):
+                with tg.scope("inner"), tg.scope(t=k):
+                    z = tg.sin(z * w)
+            h = tg.tanh(z + h)
+            h.name = "h"
+    (loop,) = Graph(h).loops()
+    assert loop.scoped and loop.ts == (1, 2, 3, 4)
+    source = draw(h * h, rolled=True).source
+    assert re.findall(r'class="step" label=<<B>([^<]*)</B>', source) == ["loop × 4 steps"]
+
+
+def test_what_a_rolled_loop_takes_from_another_one_says_at_which_steps():
+    hs, v = states(8), leaf(0.9, "v")
+    every_second, every, at_most = 0.0, 0.0, 0.0
+    for h in hs[1::2]:
+        every_second = every_second + (h * v) ** 2
+    for t, h in enumerate(hs, 1):
+        with tg.scope("head"), tg.scope(t=t):
+            every = every + (h * v - 0.1 * t) ** 2
+    for t, h in enumerate(hs[:3], 1):
+        with tg.scope("head"), tg.scope(t=t):
+            at_most = at_most + (h * v) ** 2
+    found = [arrow_labels(draw(y, rolled=True).source) for y in (every_second, every)]
+    assert "t = 2, 4, … 8" in found[0] and "all t" not in found[0]
+    assert "all t" in found[1] and "t = 8" not in found[1]
+    assert "t = 1, 2, 3" in arrow_labels(draw(at_most * hs[-1], rolled=True).source)
+    constants = re.findall(r'class="constant" label=<(.*?)> ', draw(every, rolled=True).source)
+    assert [re.sub("<[^>]*>", "", x) for x in constants] == ["0", "ct", "2"]
+    again = Graph.from_json(Graph(every_second).roll().to_json())
+    assert draw(again).source == draw(every_second, rolled=True).source
+
+
+def test_an_input_and_the_next_one_are_told_apart():
+    xs = [leaf(0.1 * t, f"x{t}") for t in range(7)]
+    w, h, loss = leaf(0.5, "w"), Tensor(0.1, name="h0"), 0.0
+    for t in range(6):
+        with tg.scope(t=t):
+            h = tg.tanh(xs[t] + h * w)
+            loss = loss + (h - xs[t + 1]) ** 2
+    inputs = re.findall(r'class="input" label=<(.*?)> ', draw(loss, rolled=True).source)
+    assert [re.sub("<[^>]*>", "", x) for x in inputs] == ["xt", "xt+1"]
+    assert draw(loss, fold=1).source.count('class="input" label=<') == 4
+
+
+@pytest.mark.parametrize(
+    "every, words", [(1, "cut, "), (2, "cut at times, "), (3, "cut at times, ")]
+)
+def test_a_rolled_loop_says_how_often_its_state_is_cut(every, words):
+    w, h, loss = leaf(0.5, "w"), Tensor(0.1, name="h0"), 0.0
+    for t in range(1, 9):
+        with tg.scope(t=t):
+            h = tg.tanh(h * w + 0.3)
+            loss = loss + h * h
+        h = h.detach() if t % every == 0 else h
+    labels = [x for x in arrow_labels(draw(loss, rolled=True).source) if "→" in x]
+    assert sorted(labels) == sorted([f"{words}t → t+1", "t → t+1"])
+
+
+def test_a_rolled_table_says_that_a_part_is_of_what_is_not_drawn():
+    u, w, h, hs = leaf(0.7, "u"), leaf(0.5, "w"), Tensor(0.1, name="h0"), []
+    for t in range(1, 10):
+        with tg.scope(t=t):
+            x = Tensor(0.1 * t, name=f"x{t}") * u
+            h = tg.tanh(x + hs[-2] * w) if t > 2 else tg.tanh(x)
+            hs.append(h)
+    sums = re.findall("= Σₜ [▁-█]*([^<]*)<", draw(hs[-1] * hs[-2], rolled=True).source)
+    assert sums == [" + rolled up"]
+
+
+def test_one_is_counted_as_one():
+    w, h, loss = leaf(0.5, "w"), Tensor(0.1, name="h0"), 0.0
+    for t in range(1, 6):
+        with tg.scope(t=t):
+            h = tg.tanh(h * w)
+            loss = loss + h * h
+        h = h.detach() if t == 2 else h
+    source = draw(loss, steps=[1, 2, 4, 5]).source
+    assert all(x in source for x in ("<B>t = 3</B>", ">1 step<", ">1 cut<"))

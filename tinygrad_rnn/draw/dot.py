@@ -18,7 +18,7 @@ from .escape import Quoted, attributes, form, pairs, rich_text
 from .labels import Labeller
 from .legend import legend
 from .nodes import Nodes, dot_name
-from .plan import Plan
+from .plan import Plan, counted
 from .references import Edge, Handover, Reference
 from .rolled import recurs, when
 from .states import Belt
@@ -234,8 +234,9 @@ class _Writer:
         if step.fold is not None and not step.rolled:
             count = step.fold.last - step.fold.first + 1
             cuts = sum(fold.cuts for fold in step.folds)
-            rows = [f"{count:,} steps", f"{sum(fold.lines for fold in step.folds):,} lines"]
-            rows += [f"{cuts:,} cuts"] * (cuts > 0) + ["folded"]
+            lines = sum(fold.lines for fold in step.folds)
+            rows = [counted(count, "step"), counted(lines, "line")]
+            rows += [counted(cuts, "cut")] * (cuts > 0) + ["folded"]
         if not self.nodes.rich:
             return "\n".join([title, *rows])
         small = "".join(f'<BR/><FONT POINT-SIZE="8">{row}</FONT>' for row in rows)
@@ -378,6 +379,8 @@ class _Writer:
         origins: list[str] = []  # of the chain beside which the next one runs back
         waiting: list[int] = []
         for step in plan.steps:
+            if step.path[:1] == ("gradient",):
+                continue
             if step.number not in self.turned:
                 if step.previous is None and belts[step.number]:
                     origins = [self._origin(belts[step.number][0])]

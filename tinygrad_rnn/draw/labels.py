@@ -231,7 +231,19 @@ class Labeller:
         chains = {self.plan.steps[one.step or 0].path for one in self.references[n]}
         folded = any(x.fold and not x.rolled and x.path in chains for x in self.plan.steps)
         others = ["+ folded"] * folded + ["+ outside"] * outside
+        if not others and any(fold.rolled for fold in self.plan.folds) and self._lacks(n):
+            others = ["+ rolled up"]
         return " ".join(["= Σₜ", self._bars(n), *others])
+
+    def _lacks(self, n: int) -> bool:
+        """Whether a part of the gradient of a shared leaf came from what is not drawn: from lines
+        that served only the steps that a rolled one stands for."""
+        total = self.gradients.lines.get(n) if self.gradients else None
+        parts = [one.gradient(self.gradients) for one in self.references[n]]
+        drawn = [part for part in parts if part is not None]
+        if total is None or any(one.line != n for one in self.references[n]):
+            return False
+        return not drawn or not np.allclose(sum(drawn[1:], drawn[0]), total, rtol=1e-6, atol=0)
 
     def _bars(self, n: int) -> str:
         """How much of its gradient a shared leaf got from each time step, as a row of bars."""
@@ -246,6 +258,8 @@ class Labeller:
         """What line n is called; () for an operation that has no name and needs none."""
         line, home = self.plan.line(n), self.plan.homes[n]
         if line.kind == "constant":
+            if self._below.get(n):  # another number at each step
+                return (Run("c", "b"), Run(self._below[n], "sub"))
             return (Run(f"{line.value:.3g}" if line.shape == () else "array"),)
         if n in self._names:
             return self._names[n]
@@ -467,7 +481,8 @@ def _stack_names(plan: Plan) -> dict[int, tuple[Run, ...]]:
         ts.setdefault(child, set()).update(plan.steps[handover.step].ts)
     names: dict[int, tuple[Run, ...]] = {}
     for child, (name, *others) in taken.items():
-        if name and not others and not plan.line(child).name:
+        stacked = plan.line(child).op in ("stack", "concatenate")
+        if stacked and name and not others and not plan.line(child).name:
             names[child] = (Run(name, "b"), Run(f"{min(ts[child])}…{max(ts[child])}", "sub"))
     return names
 

@@ -31,15 +31,18 @@ from .steps import TimeStep, time_steps
 
 LONG = 8  # steps; more than so many are folded
 
+_NOUNS = frozenset(("parameter", "constant", "operation", "arrow", "line", "cut", "step"))
+
 
 class Recurrence(NamedTuple):
     """A state of a rolled step, and the line where it enters the step, so much later; perhaps over
-    a cut."""
+    a cut, always or at times."""
 
     state: int
     entry: int
     later: int
     cut: bool
+    at_times: bool = False
 
 
 @dataclass(frozen=True)
@@ -119,11 +122,12 @@ class Plan:
     def recurrences(self) -> list[Recurrence]:
         """Those of which both ends are drawn, and not in a box or out of focus."""
         drawn, roots = set(self.nodes()), self.graph.roots
-        found = [
-            Recurrence(roots[state], entry, lag * fold.pace, self.line(entry).kind == "cut")
-            for fold in self.folds
-            for state, entry, lag in fold.recurrences
-        ]
+        found = []
+        for fold in self.folds:
+            for state, entry, lag in fold.recurrences:
+                at_times = entry in fold.at_times
+                cut = self.line(entry).kind == "cut" and not at_times
+                found.append(Recurrence(roots[state], entry, lag * fold.pace, cut, at_times))
         return [one for one in found if one.state in drawn and one.entry in drawn]
 
     @cached_property
@@ -136,10 +140,11 @@ class Plan:
         gathered = {gate for fold in self.folds for gate in fold.gathered}
         return not gathered.isdisjoint(self._gates(link))
 
-    def taken_at(self, link: Link) -> int | None:
-        """The step that an arrow from a rolled step takes something from, if it is one of them."""
-        at = {(n, argument): t for fold in self.folds for n, argument, t in fold.at}
-        return next((at[gate] for gate in self._gates(link) if gate in at), None)
+    def taken_at(self, link: Link) -> list[int]:
+        """The steps that an arrow from a rolled step takes something from; [] if that is not known
+        for it: then it is the last one."""
+        gates = self._gates(link)
+        return [t for fold in self.folds for n, argument, t in fold.at if (n, argument) in gates]
 
     def _gates(self, link: Link) -> list[tuple[int, int]]:
         """The arguments (line, argument) that an arrow goes through, hidden lines included."""
@@ -169,7 +174,7 @@ class Plan:
 
     def caption(self) -> str:
         """What the focus is on, and what is not drawn, counted; "" if all is."""
-        hidden = [_counted(count, what) for what, count in sorted(self.graph.hidden.items())]
+        hidden = [counted(count, what) for what, count in sorted(self.graph.hidden.items())]
         parts = [*self.notes, *([self.focus.text] if self.focus else [])]
         parts += [_folded(self.folds)] if self.folds else []
         return "; ".join(parts + ([f"not drawn: {', '.join(hidden)}"] if hidden else []))
@@ -279,12 +284,13 @@ def _folded(folds: Sequence[Fold]) -> str:
     lines, edges = sum(fold.lines for fold in folds), sum(fold.edges for fold in folds)
     cuts = sum(fold.cuts for fold in folds if fold.rolled)  # a folded box says so itself
     what = "rolled up" if folds[0].rolled else "folded"
-    return f"{what}: {lines:,} lines, {edges:,} arrows" + (f", {cuts:,} cuts" if cuts else "")
+    parts = [counted(lines, "line"), counted(edges, "arrow")]
+    return f"{what}: {', '.join(parts + [counted(cuts, 'cut')] * (cuts > 0))}"
 
 
-def _counted(count: int, what: str) -> str:
-    """12 getitem, 2 parameters, 3 operations in boxes."""
+def counted(count: int, what: str) -> str:
+    """12 getitem, 2 parameters, 3 operations in boxes, 1,000 steps."""
     noun, _, rest = what.partition(" ")
-    if count > 1 and noun in ("parameter", "constant", "operation", "arrow", "line", "cut"):
+    if count > 1 and noun in _NOUNS:
         noun += "s"
-    return f"{count} {noun} {rest}".rstrip()
+    return f"{count:,} {noun} {rest}".rstrip()

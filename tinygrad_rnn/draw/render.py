@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import importlib.util
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -15,6 +16,8 @@ import sys
 from collections.abc import Callable
 
 from graphviz import FORMATS
+
+_HINT = re.compile(r'\{rank=same|\w+ -> \w+ \[style="invis"')  # of what stands where
 
 HOW = (
     "install Graphviz (Linux: apt install graphviz; macOS: brew install graphviz; Windows:"
@@ -64,7 +67,7 @@ def picture(source: str, plain: Callable[[], str], format: str, timeout: float) 
 
 
 def _laid_out(command: list[str], text: str, name: str, timeout: float) -> bytes:
-    """The picture; without the hints of what stands side by side, where Graphviz fails at those.
+    """The picture; without the invisible hints of what stands where, where Graphviz fails at those.
 
     It does at times, between the boxes of several steps ("trouble in init_rank"; 2.43 and later).
     """
@@ -73,7 +76,7 @@ def _laid_out(command: list[str], text: str, name: str, timeout: float) -> bytes
     except DrawingError as error:
         if "init_rank" not in str(error):
             raise
-    lines = [line for line in text.splitlines() if not line.startswith("{rank=same")]
+    lines = [line for line in text.splitlines() if not _HINT.match(line)]
     return _run(command, "\n".join(lines), name, timeout)
 
 

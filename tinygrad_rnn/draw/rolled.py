@@ -40,9 +40,11 @@ def when(plan: Plan, link: Link) -> str:
         return f"t = {inside.ts[0]}"
     if inside is not None and _walks_back(inside) and not _walks_back(step):
         return ""  # the walk back takes at each t what the loop made at this t
-    if step is not None and step.rolled and (step is not inside or at is not None):
-        t = (step.ts[-1] if at is None else at) + plan.later.get(link.source, 0)
-        return "all t" if plan.gathers(link) else f"t = {t}"
+    if step is not None and step.rolled and (step is not inside or len(at) == 1):
+        later = plan.later.get(link.source, 0)
+        ts = [str(t + later) for t in at or step.ts[-1:]]
+        some = ", ".join(ts) if len(ts) < 4 else f"{ts[0]}, {ts[1]}, … {ts[-1]}"
+        return "all t" if plan.gathers(link) else f"t = {some}"
     return ""
 
 
@@ -57,7 +59,8 @@ def recurs(one: Recurrence) -> str:
     >>> recurs(Recurrence(7, 3, 2, cut=True))
     'cut, t → t+2'
     """
-    return f"{'cut, ' if one.cut else ''}t → {at_step(one.later)}"
+    cut = "cut, " if one.cut else "cut at times, " if one.at_times else ""
+    return f"{cut}t → {at_step(one.later)}"
 
 
 def at_step(shift: int) -> str:

@@ -60,7 +60,8 @@ class TimeStep:
         if self.fold is None:
             return f"t = {self.t}"
         if not self.rolled:  # up to its own t: of windows, each of several time steps, the last
-            return f"t = {self.fold.ts[self.fold.first]} … {self.t}"
+            first = self.fold.ts[self.fold.first]
+            return f"t = {first}" if first == self.t else f"t = {first} … {self.t}"
         return f"{' / '.join(self.fold.path) or 'loop'} × {len(self.fold.ts)} steps"
 
     @property

@@ -33,9 +33,10 @@ class Fold:
         gathered: the arguments (line, argument) that stand for those of all steps.
         columns: for each line that is left of the last step, the recorded ones, step by step.
         scoped: whether its steps are time steps of scopes.
-        at: the arguments (line, argument, t) outside that take what a rolled step made at one t.
-        shared: the leaves that the steps left out take, too.
+        at: the arguments (line, argument, t) outside that take what a rolled step made at this t.
+        shared: the leaves that the steps left out take, too, as weights.
         later: (line, how much later than its t) in a rolled step of several time steps, a window.
+        at_times: where a state enters a rolled step that is cut at some steps only.
     """
 
     rolled: bool
@@ -55,6 +56,7 @@ class Fold:
     at: tuple[tuple[int, int, int], ...] = ()
     shared: tuple[int, ...] = ()
     later: tuple[tuple[int, int], ...] = ()
+    at_times: tuple[int, ...] = ()
 
     @property
     def pace(self) -> int:

@@ -5,7 +5,7 @@ Read next: `thinning.py`, which leaves the other steps out.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from itertools import pairwise
 
@@ -26,6 +26,7 @@ class KeptSteps:
         kept: for every loop which of its steps stay; gaps: the gap that each of the others is in.
         names: what loops are called that got a scope for that.
         gathered: the arguments (line, argument) of rolled steps that are of all steps of a loop.
+        at: for arguments that take what a rolled loop made at some steps: that loop and these.
         later: how much later than its loop's last step a line stands, if that is several steps.
     """
 
@@ -35,6 +36,7 @@ class KeptSteps:
         self.recorded, self.lines, self.loops, self.op = lines, in_steps(lines, loops), loops, op
         self.looped, self.step, self.column = _places(loops, len(lines))
         self.gathered: dict[tuple[int, int], int] = {}
+        self.at: dict[tuple[int, int], tuple[int, list[int]]] = {}
         self.later: dict[int, int] = {}
         self.kept: list[Array] = []
         self.names: dict[int, str] = {}
@@ -59,10 +61,22 @@ class KeptSteps:
         if taken and np.array_equal(along, kept) and all(map(self._one_by_one, taken.values())):
             (earlier, *_) = [self.looped[sources[-1]] for sources in taken.values()]
             self._set_apart(i, loop, self.names.get(earlier))
+            if loop.scoped or self.loops[earlier].scoped:  # else it is in the same step
+                self._note(taken)
         elif taken:
-            self.gathered |= {edge: self.looped[sources[-1]] for edge, sources in taken.items()}
+            self._note(taken)
             self._set_apart(i, loop, f"loop {i + 1}")
         return kept
+
+    def _note(self, taken: Mapping[tuple[int, int], list[int]]) -> None:
+        """At which steps of earlier loops what a rolled step takes was made: at all, or at some."""
+        for edge, sources in taken.items():
+            j = self.looped[sources[-1]]
+            steps = [self.step[n] for n in sources if self.looped[n] == j]
+            if len(set(steps)) == len(self.loops[j]):
+                self.gathered[edge] = j
+            else:
+                self.at[edge] = j, steps
 
     def _put_together(self, loop: Loop) -> None:
         """One time step for all that a rolled step does, also where several scopes are in it."""

@@ -173,12 +173,21 @@ def _goes_along(places: Places, owners: tuple[Array, Array], run: Run) -> bool:
     return len(often) > 0 and int(often.max()) == run.count - 1
 
 
+def _time_around(lines: Sequence[Line], step: Sequence[int]) -> int | None:
+    """The time step around all lines of a step that have one."""
+    scopes = {lines[n].scope for n in step if lines[n].t is not None}
+    around = step_scope(common_start(scopes))
+    return None if around is None else around[-1].t  # type: ignore[union-attr]
+
+
 def _loop(lines: Sequence[Line], places: Places, run: Run) -> Loop:
     steps = places.numbers[run.start : run.stop].reshape(run.count, run.p)
     scopes = [
         next((t for n in step if (t := lines[n].t) is not None), None) for step in steps.tolist()
     ]
     ts = [t for t in scopes if t is not None]
+    if len(set(ts)) < run.count:  # the first line may be in a loop within the step
+        ts = [t for step in steps.tolist() if (t := _time_around(lines, step)) is not None]
     scoped = len(set(ts)) == run.count
     names = ts if scoped else range(1, run.count + 1)
     path = tuple(map(str, common_start([lines[n].path for n in steps[0].tolist()])))

@@ -30,7 +30,6 @@ class Thinner(KeptSteps):
         users, sources: for every edge the line that takes, and the line that is taken.
         stands: the recorded lines in whose place a new line stands, with that line's operands.
         inputs: for every line that stays its operands, as pairs (recorded line, argument).
-        at: for arguments that take what a rolled loop made at one step: that loop and step.
     """
 
     def __init__(
@@ -46,7 +45,6 @@ class Thinner(KeptSteps):
         self.ends, self.cuts = ends, cuts or {}
         self.users = np.repeat(np.arange(len(lines)), [len(line.inputs) for line in lines])
         self.sources = np.array([n for line in lines for n in line.inputs], dtype=np.int64)
-        self.at: dict[tuple[int, int], tuple[int, int]] = {}
         self.stands: dict[int, list[int]] = {}
         self.inputs: dict[int, list[tuple[int, int]]] = {}
 
@@ -147,7 +145,7 @@ class Thinner(KeptSteps):
                 if many > 1:
                     self.gathered[n, len(pairs)] = self.looped[source]
                 elif self.op == PREVIOUS and not self._same_loop(n, source):
-                    self.at[n, len(pairs)] = self.looped[source], self.step[source]
+                    self.at.setdefault((n, len(pairs)), (self.looped[source], [self.step[source]]))
                 source = self._instead(inputs[last] if many > 1 else source, n)
                 argument = last
             pairs.append((source, argument))
@@ -202,12 +200,17 @@ class Thinner(KeptSteps):
         columns = [j] if j in columns else list(dict.fromkeys(columns))
         if first:
             return [int(loop.steps[first - 1, column]) for column in columns]
-        return list(dict.fromkeys(x for column in columns for x in self._initial(loop, column)))
+        lag = len(loop) - 1 - k if self.op == PREVIOUS else None
+        return list(
+            dict.fromkeys(x for column in columns for x in self._initial(loop, column, lag))
+        )
 
-    def _initial(self, loop: Loop, column: int) -> list[int]:
-        """What the first steps take where later ones take a state."""
+    def _initial(self, loop: Loop, column: int, lag: int | None) -> list[int]:
+        """What the first step takes where later ones take a state; or that of `lag` steps before,
+        if it is one that they take."""
         found = []
-        lags = [lag for state, lag in loop.carried if state == column]
+        lags = [k for state, k in loop.carried if state == column]
+        lags = [lag] if lag in lags else lags
         for n, early in zip(loop.steps[-1].tolist(), loop.steps[0].tolist()):
             for argument, source in enumerate(self.lines[n].inputs):
                 taken = [source == loop.steps[-1 - lag, column] for lag in lags]
@@ -267,7 +270,7 @@ class Thinner(KeptSteps):
         states = [(end[j], n, len(loop) - 1 - k) for n, k, j in places if end[j] in numbers]
         columns = zip(end, loop.steps.T.tolist())
         gathered = [edge for edge, j in self.gathered.items() if i == j]
-        at = [(*edge, step) for edge, (j, step) in self.at.items() if i == j]
+        at = [(*edge, step) for edge, (j, steps) in self.at.items() if i == j for step in steps]
         return Fold(
             rolled, loop.path, loop.ts, first, last, lines, edges,
             self._cuts(loop, gap),
@@ -280,12 +283,24 @@ class Thinner(KeptSteps):
             tuple((numbers[n], k, loop.ts[step]) for n, k, step in at if n in numbers),
             tuple(numbers[n] for n in self._shared(loop, gap) if n in numbers),
             tuple((numbers[n], self.later[n]) for n in self._last(loop) if n in numbers),
+            tuple(numbers[n] for n, _, _ in places if self._at_times(i, n)),
         )  # fmt: skip
 
     def _last(self, loop: Loop) -> list[int]:
         """What stands at a later t than its loop's last step, and belongs to it."""
-        belongs = dict.fromkeys([*loop.steps[-1].tolist(), *self._own(loop)])
+        own = self._own(loop) if self.op == PREVIOUS else []
+        for x, y in self._leaves(loop, -2, -1):
+            if x != y and x in own:  # of two inputs one is, a step later, the other
+                self.later.setdefault(y, loop.ts[-1] - loop.ts[-2])
+        belongs = dict.fromkeys([*loop.steps[-1].tolist(), *own])
         return [n for n in belongs if n in self.later]
+
+    def _at_times(self, i: int, n: int) -> bool:
+        """Whether the state that a line stands for is cut at some steps of its loop, but not at
+        all."""
+        j = self._place(self.cuts.get(n) or n)[2]
+        cut = {x for x in self.cuts.values() if x is not None and self._place(x)[::2] == (i, j)}
+        return 0 < len(cut) < len(self.loops[i]) - 1
 
     def _cut_off(self, i: int) -> list[tuple[int, int]]:
         """The leaves of a last step that were cut off a line of its loop, each with that line."""
@@ -293,11 +308,10 @@ class Thinner(KeptSteps):
         return [(n, x) for n, x in cut.items() if x is not None and self.looped[x] == i]
 
     def _shared(self, loop: Loop, gap: tuple[int, int]) -> list[int]:
-        """The leaves that the steps of a gap take."""
-        inside = np.zeros(len(self.lines), dtype=bool)
-        inside[loop.steps[gap[0] : gap[1] + 1]] = True
-        taken = np.unique(self.sources[inside[self.users]])
-        return [n for n in taken.tolist() if self.lines[n].op is None]
+        """The leaves that a step of a gap takes, and another one in the same place: weights."""
+        k = gap[0]
+        pairs = self._leaves(loop, k, k + 1 if k + 1 < len(loop) else k - 1)
+        return sorted({x for x, y in pairs if x == y})
 
     def _cuts(self, loop: Loop, gap: tuple[int, int]) -> int:
         """How many cuts a gap takes its states over."""
@@ -309,13 +323,21 @@ class Thinner(KeptSteps):
 
     def _own(self, loop: Loop) -> list[int]:
         """The leaves of the last step that are others in the first."""
-        pairs = zip(loop.steps[0].tolist(), loop.steps[-1].tolist())
+        return [y for x, y in self._leaves(loop, 0, -1) if x != y and not self._alike(x, y)]
+
+    def _leaves(self, loop: Loop, a: int, b: int) -> list[tuple[int, int]]:
+        """The leaves that two steps of a loop take in the same places."""
         return [
-            y
-            for a, b in pairs
-            for x, y in zip(self.lines[a].inputs, self.lines[b].inputs)
-            if x != y and self.lines[x].op is None and self.lines[y].op is None
+            (x, y)
+            for n, m in zip(loop.steps[a].tolist(), loop.steps[b].tolist())
+            for x, y in zip(self.lines[n].inputs, self.lines[m].inputs)
+            if self.lines[x].op is None and self.lines[y].op is None
         ]
+
+    def _alike(self, x: int, y: int) -> bool:
+        """Whether two leaves are one and the same constant."""
+        a, b = self.lines[x], self.lines[y]
+        return a.kind == b.kind == "constant" and np.array_equal(a.value, b.value)
 
     def _counts(
         self, alive: set[int], gaps: Mapping[tuple[int, tuple[int, int]], int]
