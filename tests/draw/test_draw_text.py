@@ -416,7 +416,7 @@ def test_100_000_operations_are_written():
     for _ in range(50_000):
         y = (y * 1.00001).reshape(1).reshape(())
     drawing = draw(y, max_nodes=10**6, fold=None)
-    assert drawing.caption == "not drawn: 99999 reshape"
+    assert drawing.caption == "not drawn: 99,999 reshape"
     assert drawing.source.count("to-n") == 2 * 50_000 + 1
 
 
