@@ -40,8 +40,8 @@ def test_folded_and_rolled_graphs_are_written_with_what_they_left_out(way):
         graph = way(Graph(output))
         again = Graph.from_json(graph.to_json())
         assert again.listing(SHOW) == graph.listing(SHOW)
-        assert [fold.title for fold in again.folds] == [fold.title for fold in graph.folds]
         for fold, other in zip(graph.folds, again.folds, strict=True):
+            assert (fold.ts, fold.first, fold.last) == (other.ts, other.first, other.last)
             assert (fold.lines, fold.edges, fold.stands) == (other.lines, other.edges, other.stands)
             assert fold.recurrences == other.recurrences
             for state, _, _ in fold.recurrences:

@@ -69,7 +69,7 @@ def test_a_folded_lstm_shows_the_first_and_last_steps_and_a_line_for_each_state(
     thin = graph.fold(keep=2)
     assert sorted({line.t for line in thin.nodes if line.kind == "op"} - {None}) == [0, 1, 98, 99]
     (fold,) = thin.folds
-    assert fold.title == "t = 2 … 97" and fold.lines == 96 * 16
+    assert (fold.ts[fold.first], fold.ts[fold.last]) == (2, 97) and fold.lines == 96 * 16
     stands = [thin.nodes[n] for n in fold.stands]
     assert [(line.op, line.name, line.attrs) for line in stands] == [
         ("folded", "c", {"steps": 96}),
@@ -128,7 +128,9 @@ def test_what_a_whole_loop_made_for_a_gap_only_is_counted_with_it():
     thin = graph.fold(keep=3)
     (fold,) = thin.folds
     stays = [line for line in thin.nodes if line.kind != "folded"]
-    assert fold.title == "t = 4 … 17" and len(stays) + fold.lines == len(graph)
+    assert (fold.ts[fold.first], fold.ts[fold.last]) == (4, 17) and len(stays) + fold.lines == len(
+        graph
+    )
     assert fold.lines == 14 * 3 + 4  # and multiply, add, tanh and the x of that step
 
 

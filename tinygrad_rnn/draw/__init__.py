@@ -24,6 +24,7 @@ from .dot import dot_text
 from .drawing import Drawing
 from .labels import Labeller
 from .mermaid import mermaid_text
+from .names import plural
 from .options import SHOWN, Options, as_focus
 from .plan import LONG, Plan, make_plan
 from .render import DrawingError
@@ -251,7 +252,7 @@ def _as_recorded(graph: Graph) -> str:
     if not graph.replaced:
         return ""
     first, *others = graph.replaced
-    more = f" and {_counted(len(others), 'other')}" if others else ""
+    more = f" and {plural(len(others), 'other')}" if others else ""
     have = "have" if others else "has"
     return f"as recorded: {first}{more} {have} new values since"
 
@@ -261,9 +262,5 @@ def _summary(plan: Plan) -> str:
     operations = sum(line.op is not None and line.kind != "folded" for line in lines)
     leaves = sum(line.op is None for line in lines)
     steps = sum(step.fold is None for step in plan.steps)
-    parts = [_counted(operations, "operation"), f"{leaves} {'leaf' if leaves == 1 else 'leaves'}"]
-    return ", ".join([*parts, *([_counted(steps, "time step")] if steps else [])])
-
-
-def _counted(count: int, what: str) -> str:
-    return f"{count} {what}{'' if count == 1 else 's'}"
+    parts = [plural(operations, "operation"), f"{leaves} {'leaf' if leaves == 1 else 'leaves'}"]
+    return ", ".join([*parts, *([plural(steps, "time step")] if steps else [])])

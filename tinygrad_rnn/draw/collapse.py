@@ -16,6 +16,7 @@ from typing import Any
 from ..modes import Step
 from ..program import Line
 from .contract import Contracted, Link
+from .names import plural
 
 Scope = tuple[str | Step, ...]
 
@@ -143,14 +144,14 @@ class _Boxes:
             if link.source in self.inside and self.owner.get(link.child) == k
         }
         learned = [line for line in parameters.values() if line.kind == "parameter"]
-        facts = [_plural(len(members), "operation")]
+        facts = [plural(len(members), "operation")]
         steps = {self.lines[n].t for n in members} - {None}
         own = steps - {entry.t for entry in scope if isinstance(entry, Step)}
         if own:
-            facts.append(_plural(len(own), "time step"))
+            facts.append(plural(len(own), "time step"))
         if learned:
             size = sum(_size(line.value) for line in learned)
-            facts.append(f"{_plural(len(learned), 'parameter')}: {size:,}")
+            facts.append(f"{plural(len(learned), 'parameter')}: {size:,}")
         *_, title = scope
         return Box(
             number, "module", tuple(operands), {}, scope[:-1], last.value, last.tensor, str(title),
@@ -170,10 +171,6 @@ class _Boxes:
             }
         )
         return +found
-
-
-def _plural(count: int, what: str) -> str:
-    return f"{count:,} {what}{'' if count == 1 else 's'}"
 
 
 def _size(value: Any) -> int:

@@ -17,8 +17,9 @@ from .contract import Link
 from .escape import Quoted, attributes, form, pairs, rich_text
 from .labels import Labeller
 from .legend import legend
+from .names import plural
 from .nodes import Nodes, dot_name
-from .plan import Plan, counted
+from .plan import Plan
 from .references import Edge, Handover, Reference
 from .rolled import recurs, when
 from .states import Belt
@@ -235,8 +236,8 @@ class _Writer:
             count = step.fold.last - step.fold.first + 1
             cuts = sum(fold.cuts for fold in step.folds)
             lines = sum(fold.lines for fold in step.folds)
-            rows = [counted(count, "step"), counted(lines, "line")]
-            rows += [counted(cuts, "cut")] * (cuts > 0) + ["folded"]
+            rows = [plural(count, "step"), plural(lines, "line")]
+            rows += [plural(cuts, "cut")] * (cuts > 0) + ["folded"]
         if not self.nodes.rich:
             return "\n".join([title, *rows])
         small = "".join(f'<BR/><FONT POINT-SIZE="8">{row}</FONT>' for row in rows)
@@ -376,18 +377,16 @@ class _Writer:
         """The left end of what is laid out from right to left stands below that of the others."""
         plan, belts = self.plan, self.plan.states.belts
         values = attributes(style="invis", weight="50")
-        origins: list[str] = []  # of the chain beside which the next one runs back
+        origin = ""  # of the chain beside which the next one runs back
         waiting: list[int] = []
         for step in plan.steps:
-            if step.path[:1] == ("gradient",):
-                continue
-            if step.number not in self.turned:
-                if step.previous is None and belts[step.number]:
-                    origins = [self._origin(belts[step.number][0])]
-            elif step.following is None:
+            if step.number in self.turned and step.following is None:
                 waiting += [n for n in step.members if n in plan.states.lanes][-1:]
-            if origins:
-                yield from (f"{origins[0]} -> n{n}{values}" for n in waiting)
+            starts = step.previous is None and not step.walks_back
+            if starts and step.number not in self.turned and belts[step.number]:
+                origin = self._origin(belts[step.number][0])
+            if origin:
+                yield from (f"{origin} -> n{n}{values}" for n in waiting)
                 waiting = []
 
 

@@ -54,3 +54,8 @@ def is_shown_as(name: str, shown: str) -> bool:
         return True
     weight = _RECURRENT.fullmatch(name) is not None
     return shown in (f"{base}{below}", f"{base}_{below}") or (weight and shown == base)
+
+
+def plural(count: int, what: str) -> str:
+    """1 step, 1,000 steps."""
+    return f"{count:,} {what}{'' if count == 1 else 's'}"

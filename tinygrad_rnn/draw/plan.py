@@ -18,6 +18,7 @@ from ..tensor import Tensor
 from .collapse import Box, collapse
 from .contract import Contracted, Link, contract, without_parameters
 from .focus import Focus, find_focus, without_others
+from .names import plural
 from .references import (
     Handover,
     Reference,
@@ -31,7 +32,7 @@ from .steps import TimeStep, time_steps
 
 LONG = 8  # steps; more than so many are folded
 
-_NOUNS = frozenset(("parameter", "constant", "operation", "arrow", "line", "cut", "step"))
+_NOUNS = frozenset(("parameter", "constant", "operation", "arrow", "line", "cut"))
 
 
 class Recurrence(NamedTuple):
@@ -174,7 +175,7 @@ class Plan:
 
     def caption(self) -> str:
         """What the focus is on, and what is not drawn, counted; "" if all is."""
-        hidden = [counted(count, what) for what, count in sorted(self.graph.hidden.items())]
+        hidden = [_counted(count, what) for what, count in sorted(self.graph.hidden.items())]
         parts = [*self.notes, *([self.focus.text] if self.focus else [])]
         parts += [_folded(self.folds)] if self.folds else []
         return "; ".join(parts + ([f"not drawn: {', '.join(hidden)}"] if hidden else []))
@@ -217,7 +218,7 @@ def make_plan(
     if focused is not None and others == "hide":
         contracted = without_others(contracted, focused)
         _keep_only(set(contracted.drawn), steps, states)
-    back = {step.number for step in steps if step.path[:1] == ("gradient",)}
+    back = {step.number for step in steps if step.walks_back}
     initial = shared_starts(contracted, states)
     references = find_references(contracted, homes, states.linked(), weights, back, initial)
     starts = find_starts(contracted, states, {reference.root for reference in references})
@@ -284,12 +285,12 @@ def _folded(folds: Sequence[Fold]) -> str:
     lines, edges = sum(fold.lines for fold in folds), sum(fold.edges for fold in folds)
     cuts = sum(fold.cuts for fold in folds if fold.rolled)  # a folded box says so itself
     what = "rolled up" if folds[0].rolled else "folded"
-    parts = [counted(lines, "line"), counted(edges, "arrow")]
-    return f"{what}: {', '.join(parts + [counted(cuts, 'cut')] * (cuts > 0))}"
+    parts = [plural(lines, "line"), plural(edges, "arrow")]
+    return f"{what}: {', '.join(parts + [plural(cuts, 'cut')] * (cuts > 0))}"
 
 
-def counted(count: int, what: str) -> str:
-    """12 getitem, 2 parameters, 3 operations in boxes, 1,000 steps."""
+def _counted(count: int, what: str) -> str:
+    """12 getitem, 2 parameters, 3 operations in boxes."""
     noun, _, rest = what.partition(" ")
     if count > 1 and noun in _NOUNS:
         noun += "s"

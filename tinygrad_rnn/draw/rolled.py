@@ -8,7 +8,6 @@ from __future__ import annotations
 from ..program.lines import PREVIOUS
 from .contract import Link
 from .plan import Plan, Recurrence
-from .steps import TimeStep
 
 
 def places_in_time(plan: Plan) -> dict[int, str]:
@@ -38,7 +37,7 @@ def when(plan: Plan, link: Link) -> str:
     inside, at = plan.step_of(link.child), plan.taken_at(link)
     if inside is not None and inside.rolled and plan.line(link.child).op == PREVIOUS:
         return f"t = {inside.ts[0]}"
-    if inside is not None and _walks_back(inside) and not _walks_back(step):
+    if inside is not None and inside.walks_back and (step is None or not step.walks_back):
         return ""  # the walk back takes at each t what the loop made at this t
     if step is not None and step.rolled and (step is not inside or len(at) == 1):
         later = plan.later.get(link.source, 0)
@@ -46,11 +45,6 @@ def when(plan: Plan, link: Link) -> str:
         some = ", ".join(ts) if len(ts) < 4 else f"{ts[0]}, {ts[1]}, … {ts[-1]}"
         return "all t" if plan.gathers(link) else f"t = {some}"
     return ""
-
-
-def _walks_back(step: TimeStep | None) -> bool:
-    """Whether a step is one of a recorded walk back."""
-    return step is not None and step.path[:1] == ("gradient",)
 
 
 def recurs(one: Recurrence) -> str:

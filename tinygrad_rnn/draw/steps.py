@@ -65,6 +65,11 @@ class TimeStep:
         return f"{' / '.join(self.fold.path) or 'loop'} × {len(self.fold.ts)} steps"
 
     @property
+    def walks_back(self) -> bool:
+        """Whether it is a step of a recorded walk back."""
+        return self.path[:1] == ("gradient",)
+
+    @property
     def path(self) -> Scope:
         """The module path that the steps of one chain share."""
         return self.scope[:-1]
@@ -96,7 +101,7 @@ def turned(steps: Sequence[TimeStep]) -> frozenset[int]:
     """
     chains: dict[Scope, list[int]] = {}
     for step in steps:
-        if step.path[:1] != ("gradient",):
+        if not step.walks_back:
             chains.setdefault(step.path, []).extend(step.ts)
     back = {path for path, ts in chains.items() if ts[0] > ts[-1]}
     if not any(ts[0] < ts[-1] for ts in chains.values()):

@@ -66,11 +66,6 @@ class Fold:
             return paces.pop()
         return -1 if self.ts[0] > self.ts[-1] else 1
 
-    @property
-    def title(self) -> str:
-        """The steps left out: t = 3 … 98."""
-        return f"t = {self.ts[self.first]} … {self.ts[self.last]}"
-
 
 @dataclass(frozen=True)
 class Thinned:

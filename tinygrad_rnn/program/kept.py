@@ -1,4 +1,4 @@
-"""Which steps of the loops stay, and in which time step that stands which stays of them.
+"""Which steps of the loops stay, and in which time step a line of theirs stands.
 
 Read next: `thinning.py`, which leaves the other steps out.
 """

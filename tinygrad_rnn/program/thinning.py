@@ -282,23 +282,22 @@ class Thinner(KeptSteps):
             loop.scoped,
             tuple((numbers[n], k, loop.ts[step]) for n, k, step in at if n in numbers),
             tuple(numbers[n] for n in self._shared(loop, gap) if n in numbers),
-            tuple((numbers[n], self.later[n]) for n in self._last(loop) if n in numbers),
-            tuple(numbers[n] for n, _, _ in places if self._at_times(i, n)),
+            tuple((numbers[n], k) for n, k in self._shifts(loop).items() if n in numbers),
+            tuple(numbers[n] for n, _, j in places if self._at_times(i, j)),
         )  # fmt: skip
 
-    def _last(self, loop: Loop) -> list[int]:
-        """What stands at a later t than its loop's last step, and belongs to it."""
-        own = self._own(loop) if self.op == PREVIOUS else []
-        for x, y in self._leaves(loop, -2, -1):
-            if x != y and x in own:  # of two inputs one is, a step later, the other
-                self.later.setdefault(y, loop.ts[-1] - loop.ts[-2])
-        belongs = dict.fromkeys([*loop.steps[-1].tolist(), *own])
-        return [n for n in belongs if n in self.later]
+    def _shifts(self, loop: Loop) -> dict[int, int]:
+        """What of a rolled step stands at a later t than the step, and how much later."""
+        if self.op != PREVIOUS:
+            return {}
+        own, pace = self._own(loop), loop.ts[-1] - loop.ts[-2]
+        pairs = self._leaves(loop, -2, -1)  # of two inputs one may be, a step later, the other
+        following = {y: pace for x, y in pairs if x != y and x in own and y in own}
+        windowed = [n for n in (*loop.steps[-1].tolist(), *own) if n in self.later]
+        return following | {n: self.later[n] for n in windowed}
 
-    def _at_times(self, i: int, n: int) -> bool:
-        """Whether the state that a line stands for is cut at some steps of its loop, but not at
-        all."""
-        j = self._place(self.cuts.get(n) or n)[2]
+    def _at_times(self, i: int, j: int) -> bool:
+        """Whether the state in a column of a loop is cut at some of its steps only."""
         cut = {x for x in self.cuts.values() if x is not None and self._place(x)[::2] == (i, j)}
         return 0 < len(cut) < len(self.loops[i]) - 1
 
