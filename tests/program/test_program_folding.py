@@ -128,9 +128,8 @@ def test_what_a_whole_loop_made_for_a_gap_only_is_counted_with_it():
     thin = graph.fold(keep=3)
     (fold,) = thin.folds
     stays = [line for line in thin.nodes if line.kind != "folded"]
-    assert (fold.ts[fold.first], fold.ts[fold.last]) == (4, 17) and len(stays) + fold.lines == len(
-        graph
-    )
+    assert (fold.ts[fold.first], fold.ts[fold.last]) == (4, 17)
+    assert len(stays) + fold.lines == len(graph)
     assert fold.lines == 14 * 3 + 4  # and multiply, add, tanh and the x of that step
 
 
