@@ -11,7 +11,7 @@ from drawn_graphs import leaf
 import tinygrad_rnn as tg
 from tinygrad_rnn import Tensor
 from tinygrad_rnn.draw import draw
-from tinygrad_rnn.program import Graph
+from tinygrad_rnn.program import Graph, short
 
 needs_dot = pytest.mark.skipif(not shutil.which("dot"), reason="the program dot is not there")
 
@@ -179,16 +179,27 @@ def test_a_cut_state_that_other_steps_share():
     assert undeclared(drawing.source) == set() and drawing.caption == "not drawn: 1 cut"
 
 
-def test_a_weight_of_all_steps_is_no_input_of_the_only_one_drawn():
-    for scoped in (True, False):
-        w, h = leaf(0.5, "w"), Tensor(0.1, name="h0")
-        for t in range(1, 9):
+@pytest.mark.parametrize("scoped", [True, False])
+def test_a_weight_of_all_steps_is_no_input_of_the_only_one_drawn(scoped):
+    """There it is a reference, with the part of the gradient that came from there."""
+
+    def run(weights: list[Tensor]) -> Tensor:
+        h = Tensor(0.1, name="h0")
+        for t, w in enumerate(weights, 1):
             with tg.scope(t=t) if scoped else tg.scope("run"):
                 h = tg.tanh(w * h + leaf(0.1 * t, "x"))
-        (line,) = (x for x in draw(h, steps=[3]).source.splitlines() if "| w |" in x)
-        assert 'class="parameter"' in line and "<B>w</B><FONT" not in line and "<SUB>" not in line
-        (line,) = (x for x in draw(h, steps=[3]).source.splitlines() if "| value 0.3 |" in x)
-        assert "<SUB>" in line or not scoped
+        return h
+
+    each = [leaf(0.5, f"w{t}") for t in range(1, 9)]
+    run(each).backward()
+    drawing = draw(run([leaf(0.5, "w")] * 8), steps=[3])
+    (line,) = (x for x in drawing.source.splitlines() if "| w |" in x)
+    assert 'class="reference parameter n' in line and "<SUB>" not in line
+    assert f"∇ {each[2].grad:.3g}<" in line
+    whole = sum(w.grad for w in each)
+    assert f"∇ {whole:.3g} = Σₜ + folded<" in drawing.source
+    (line,) = (x for x in drawing.source.splitlines() if "| value 0.3 |" in x)
+    assert "<SUB>" in line or not scoped
 
 
 def test_a_focus_on_a_single_leaf_in_a_step_draws_it():
@@ -511,3 +522,74 @@ def test_one_is_counted_as_one():
         h = h.detach() if t == 2 else h
     source = draw(loss, steps=[1, 2, 4, 5]).source
     assert all(x in source for x in ("<B>t = 3</B>", ">1 step<", ">1 cut<"))
+
+
+def test_a_state_cut_off_a_step_that_is_left_out_has_its_name_and_its_arrow():
+    graph = Graph(windows(12, 3)).fold(1)  # the windows t = 4 to 6 and 7 to 9 are left out
+    drawing = draw(graph)
+    ((leaf_, source),) = graph.cuts().items()
+    assert graph.nodes[leaf_].kind == "cut" and graph.nodes[source].kind == "folded"
+    arrow = f'n{source} -> n{leaf_} [class="cut from-n{source} to-n{leaf_}"'
+    assert drawing.source.count(arrow) == 1
+    (node,) = (x for x in drawing.source.splitlines() if x.startswith(f"n{leaf_} ["))
+    assert re.search('<B>s</B><SUB><FONT POINT-SIZE="[^"]*">9<', node)
+    assert ">2 cuts<" in drawing.source  # after steps 3 and 6: into steps that are left out
+    assert draw(Graph.from_json(graph.to_json())).source == drawing.source
+
+
+def gradient_norm(T: int) -> Tensor:
+    """|dL/dw|^2, where L is made of the last state: its graph holds a walk back."""
+    w, h = leaf(np.full((2, 2), 0.4), "w"), leaf(np.ones((1, 2)), "h0")
+    for t in range(T):
+        with tg.scope(t=t):
+            h = tg.tanh(h @ w)
+            h.name = "h"
+    g = tg.grad((h * h).sum(), w, create_graph=True)
+    return (g * g).sum()
+
+
+def test_what_many_steps_hand_to_one_product_is_one_arrow_each():
+    """The gradient of the weight is one product of all the states and all that came back."""
+    drawing = draw(gradient_norm(6), rolled=True)
+    (child,) = set(re.findall(r'"handover-(n\d+)-\d+"', drawing.source))
+    labels = re.findall(rf'to-{child} argument-\d+".*label="([^"]*)"', drawing.source)
+    assert sorted(labels) == ["all t", "t = 0, 1, … 4"]  # the last state is in no product
+    folded = draw(gradient_norm(6), fold=1).source
+    assert folded.count('id="handover-n') == 5  # of the first loop without the last step
+    some = [x for x in folded.splitlines() if 'id="handover-n' in x]
+    assert sorted("∇" in x for x in some) == [False, False, True, True, True]  # two of many steps
+
+
+def test_what_a_walk_back_takes_from_a_rolled_loop_is_of_each_step_or_of_one():
+    """h_t in the rolled walk back has no number of one step; in the step t = 0, h_0 has its own."""
+    graph = Graph(gradient_norm(6))
+    lines = draw(graph, rolled=True).source.splitlines()
+    many, one = sorted(x for x in lines if re.match(r"ref_n\d+_s", x) and "= tanh" in x)
+    assert ">t</FONT></SUB>" in many and "∇" not in many
+    assert ">0</FONT></SUB>" in one and "∇" in one
+
+
+def test_what_all_rolled_steps_make_of_a_weight_has_the_sum_of_its_gradients():
+    graph = Graph(gradient_norm(6))
+    rolled, recorded = graph.roll(), graph.gradients()
+    (moved,) = (line for line in rolled.nodes if line.op == "transpose")
+    whole = sum(recorded.lines[n.number] for n in graph.nodes if n.op == "transpose")
+    gradients = rolled.gradients()
+    np.testing.assert_allclose(gradients.edges[moved.number, 0], whole.T, rtol=1e-12)
+    (edge,) = (x for x in rolled.edges if x.source == moved.number)
+    np.testing.assert_allclose(gradients.edges[edge.line, edge.argument], whole, rtol=1e-12)
+    (reference,) = (x for x in draw(rolled).source.splitlines() if re.match("ref.* = transpose", x))
+    assert f"∇ {short(whole)}<" in reference
+
+
+def test_the_target_of_a_loss_is_the_input_of_the_next_step():
+    w, h, hs = leaf(0.5, "w"), Tensor(0.1, name="h0"), []
+    xs = [Tensor(0.1 * t, name=f"x{t}") for t in range(8)]
+    for t in range(7):
+        with tg.scope(t=t):
+            h = tg.tanh(w * h + xs[t])
+        hs.append(h)
+    loss = sum((h - x) ** 2 for h, x in zip(hs, xs[1:]))
+    drawing = draw(loss, rolled=True)
+    names = re.findall(r'class="input"[^\n]*?<B>x</B><SUB><FONT[^>]*>([^<]*)<', drawing.source)
+    assert sorted(names) == ["t", "t+1"]

@@ -21,7 +21,7 @@ from .names import Run, name_runs
 from .patterns import MARKS, Facts
 from .plan import Plan
 from .references import Handover, Reference
-from .rolled import places_in_time
+from .rolled import places_in_time, taken_at
 from .states import base_name
 
 
@@ -192,21 +192,39 @@ class Labeller:
 
     def reference(self, reference: Reference) -> Label:
         """The shared line's name, and the step's part of its gradient."""
-        line, title = reference.line, list(self.name(reference.root))
+        line, title = reference.line, list(self._name_taken(reference))
         movements = []
         while line != reference.root and line in self.plan.graph.passed:
             movements.append(movement_text(self.plan.line(line)))
             (line,) = self.plan.line(line).inputs
         title.append(Run("".join(reversed(movements))))
+        if self._changes(reference):
+            return Label(tuple(title))
         grad = short(reference.gradient(self.gradients))
         if any("[" in text for text in movements):  # a slice has a value of its own
             value, _ = self._value_and_gradient(reference.line)
             return Label(tuple(title), self._rows(value, grad))
         return Label(tuple(title), self._rows(None, grad))
 
+    def _name_taken(self, reference: Reference) -> tuple[Run, ...]:
+        """The name of what is shared; of a rolled state with the time step that one step takes."""
+        name = self.name(reference.root)
+        times = taken_at(self.plan, reference.links[0]) if self._below.get(reference.root) else []
+        inside = None if reference.step is None else self.plan.steps[reference.step]
+        if len(times) != 1 or inside is None or inside.rolled:
+            return name
+        return (*name[:-1], Run(times[0], "sub"))
+
+    def _changes(self, reference: Reference) -> bool:
+        """Whether it is of a rolled step, and to something else at each t."""
+        inside = None if reference.step is None else self.plan.steps[reference.step]
+        return inside is not None and inside.rolled and bool(self._below.get(reference.root))
+
     def handover(self, handover: Handover) -> Label:
-        """Where it goes, and the gradient that comes back from there."""
-        title = (Run("→ "), *self.name(handover.link.child))
+        """Where it goes, and the gradient that comes back from there, if it is of one step."""
+        title, link = (Run("→ "), *self.name(handover.link.child)), handover.link
+        if self.plan.gathers(link) or len(taken_at(self.plan, link)) > 1:
+            return Label(title)
         return Label(title, self._rows(None, short(handover.gradient(self.gradients))))
 
     def table_row(self, n: int) -> tuple[tuple[Run, ...], tuple[Row, ...]]:
@@ -233,7 +251,7 @@ class Labeller:
         others = ["+ folded"] * folded + ["+ outside"] * outside
         if not others and any(fold.rolled for fold in self.plan.folds) and self._lacks(n):
             others = ["+ rolled up"]
-        return " ".join(["= Σₜ", self._bars(n), *others])
+        return " ".join([part for part in ("= Σₜ", self._bars(n), *others) if part])
 
     def _lacks(self, n: int) -> bool:
         """Whether a part of the gradient of a shared leaf came from what is not drawn: from lines

@@ -113,7 +113,7 @@ class Plan:
 
     @cached_property
     def _shared(self) -> frozenset[int]:
-        """The leaves that steps which are not drawn take as well."""
+        """What steps that are not drawn take as well."""
         return frozenset([n for fold in self.folds for n in fold.shared])
 
     def step_of(self, number: int) -> TimeStep | None:
@@ -220,7 +220,11 @@ def make_plan(
         _keep_only(set(contracted.drawn), steps, states)
     back = {step.number for step in steps if step.walks_back}
     initial = shared_starts(contracted, states)
-    references = find_references(contracted, homes, states.linked(), weights, back, initial)
+    folded = {contracted.roots[n] for fold in graph.folds if not fold.rolled for n in fold.shared}
+    rolled = {step.number for step in steps if step.rolled}
+    references = find_references(
+        contracted, homes, states.linked(), weights, back, initial, folded, rolled
+    )
     starts = find_starts(contracted, states, {reference.root for reference in references})
     roots = dict.fromkeys(reference.root for reference in (*starts.values(), *references))
     table = [n for n in sorted(roots) if contracted.lines[n].op is None]

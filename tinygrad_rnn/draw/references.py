@@ -27,7 +27,8 @@ class Reference:
     `line` is the root itself or a slice or transpose of it. `step` is None outside of the steps.
     The start of a belt has no links: it stands before its step, and the belt goes on from there.
     `gates` are the edges into the step, over which its part of dL/d(line) arrives; None if the
-    line serves this step only, so that all of its gradient does.
+    line serves this step only, so that all of its gradient does. A rolled step stands for all of
+    its loop, and so do what arrives over its edges: the line itself is that of the last one.
     """
 
     root: int
@@ -121,6 +122,8 @@ def find_references(
     weights: str,
     back: Collection[int] = (),
     initial: Collection[int] = (),
+    folded: Collection[int] = (),
+    rolled: Collection[int] = (),
 ) -> list[Reference]:
     """A reference for each step and each line that two or more steps share.
 
@@ -130,8 +133,10 @@ def find_references(
         back: the steps of a recorded walk back. What they take from the steps that it went through
             stands in them by reference, too: an arrow would cross all that lies between.
         initial: what else stands in the table, so that all its uses are references.
+        folded: what steps take that are left out: of these, one step that is drawn is enough.
+        rolled: the steps that stand for all steps of a loop.
     """
-    shared = _shared(graph, homes, belted)
+    shared = _shared(graph, homes, belted, folded)
     if weights == "line":
         shared = {n for n in shared if graph.lines[n].kind != "parameter"}
     shared |= set(initial)
@@ -149,17 +154,22 @@ def find_references(
             gate = (entrances[link.operand], 0)
         line = graph.lines[gate[0]].inputs[gate[1]]
         found.setdefault((home, line), {}).setdefault(gate, []).append(link)
-    return [_reference(graph, home, line, gates) for (home, line), gates in found.items()]
+    return [
+        _reference(graph, home, line, gates, home in rolled)
+        for (home, line), gates in found.items()
+    ]
 
 
-def _shared(graph: Contracted, homes: list[int | None], belted: set[Edge]) -> set[int]:
-    """The drawn lines outside of all steps that two or more steps take."""
+def _shared(
+    graph: Contracted, homes: list[int | None], belted: set[Edge], folded: Collection[int]
+) -> set[int]:
+    """The drawn lines outside of all steps that two or more steps take, left out ones included."""
     takers: dict[int, set[int]] = {}
     for source, child, argument, _ in graph.links:
         home = homes[child]
         if homes[source] is None and home is not None and (child, argument) not in belted:
             takers.setdefault(source, set()).add(home)
-    return {n for n, some in takers.items() if len(some) > 1}
+    return {n for n, some in takers.items() if len(some) > 1 or n in folded}
 
 
 def _entrances(graph: Contracted, homes: list[int | None]) -> list[int]:
@@ -173,12 +183,18 @@ def _entrances(graph: Contracted, homes: list[int | None]) -> list[int]:
 
 
 def _reference(
-    graph: Contracted, home: int | None, line: int, gates: dict[Edge, list[Link]]
+    graph: Contracted, home: int | None, line: int, gates: dict[Edge, list[Link]], rolled: bool
 ) -> Reference:
     """One reference; if a single slice or transpose enters the step, it stands for that."""
     root = graph.roots[line]
     links = [link for some in gates.values() for link in some]
     (first, _), *others = gates
     if not others and first in graph.passed:
-        return Reference(root, first, home, links, None)
+        return Reference(root, first, home, links, _uses(graph, first) if rolled else None)
     return Reference(root, line, home, links, list(gates))
+
+
+def _uses(graph: Contracted, n: int) -> list[Edge]:
+    """The edges that take a line."""
+    later = graph.lines[n + 1 :]
+    return [(line.number, k) for line in later for k, x in enumerate(line.inputs) if x == n]

@@ -40,11 +40,18 @@ def when(plan: Plan, link: Link) -> str:
     if inside is not None and inside.walks_back and (step is None or not step.walks_back):
         return ""  # the walk back takes at each t what the loop made at this t
     if step is not None and step.rolled and (step is not inside or len(at) == 1):
-        later = plan.later.get(link.source, 0)
-        ts = [str(t + later) for t in at or step.ts[-1:]]
+        ts = taken_at(plan, link)
         some = ", ".join(ts) if len(ts) < 4 else f"{ts[0]}, {ts[1]}, … {ts[-1]}"
         return "all t" if plan.gathers(link) else f"t = {some}"
     return ""
+
+
+def taken_at(plan: Plan, link: Link) -> list[str]:
+    """The times at which an arrow takes from a rolled step, in order; [] if it takes from none."""
+    step, later = plan.step_of(link.source), plan.later.get(link.source, 0)
+    if step is None or not step.rolled:
+        return []
+    return [str(t + later) for t in sorted(plan.taken_at(link)) or step.ts[-1:]]
 
 
 def recurs(one: Recurrence) -> str:

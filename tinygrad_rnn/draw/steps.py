@@ -142,7 +142,7 @@ def time_steps(
         if home is not None and homes[n] is None and graph.roots[n] == n:
             steps[home].members.append(n)
             homes[n] = home
-    _move_in(graph, homes)
+    _move_in(graph, homes, {n for fold in folds if not fold.rolled for n in fold.shared})
     for fold in folds:
         # a loop without scopes may stand inside of one step of somebody's own
         found = {homes[n] for n in fold.stands if fold.scoped or n in unscoped} - {None}
@@ -151,10 +151,13 @@ def time_steps(
     return steps, homes
 
 
-def _move_in(graph: Contracted, homes: list[int | None]) -> None:
-    """Leaves and hidden lines go where all their uses are; what is in a box, where that is."""
+def _move_in(graph: Contracted, homes: list[int | None], several: set[int]) -> None:
+    """Leaves and hidden lines go where all their uses are; what is in a box, where that is.
+
+    Args:
+        several: the lines that have uses in several steps, some of them left out.
+    """
     users: dict[int, int | None] = {}  # by line the home of its uses
-    several: set[int] = set()  # the lines whose uses are in several
     roots, passed = graph.roots, graph.passed
     for line in reversed(graph.lines):
         n = line.number

@@ -42,7 +42,9 @@ def differences(
                 found.append(f"{_ends(step)}, after {len(before)} steps, differs from them: {what}")
     found += _beside_loops(lines, cuts, loops)
     if not loops and not found:
-        found.append("no stretch of operations is there three times or more, with a state carried")
+        found.append(
+            "no stretch of operations comes three times in a row or more with a state carried"
+        )
     return found
 
 

@@ -20,10 +20,14 @@ def folded(
     lines: Sequence[Line],
     ends: Sequence[int],
     loops: Sequence[Loop],
+    cuts: Mapping[int, int | None],
     keep: int,
     steps: Collection[int] | None = None,
 ) -> Thinned:
     """The first and last `keep` steps of each loop that has at least two more; or the given steps.
+
+    Args:
+        cuts: for leaves that were cut off a line, that line.
 
     Raises:
         ValueError: for `keep` below 1, and for steps that are not there.
@@ -40,7 +44,7 @@ def folded(
             return chosen if chosen.any() else k == 0
         return (k < keep) | (k >= len(loop) - keep) | (len(loop) < 2 * keep + 2)
 
-    return Thinner(lines, ends, loops, kept, FOLDED).run()
+    return Thinner(lines, ends, loops, kept, FOLDED, cuts).run()
 
 
 def _demand_there(steps: Collection[int], lines: Sequence[Line], loops: Sequence[Loop]) -> None:
@@ -77,11 +81,7 @@ def rolled(
     loops: Sequence[Loop],
     cuts: Mapping[int, int | None],
 ) -> Thinned:
-    """The last step of each loop, with marks where its states come from.
-
-    Args:
-        cuts: for leaves that were cut off a line, that line.
-    """
+    """The last step of each loop, with marks where its states come from; cuts as in `folded`."""
 
     def kept(loop: Loop) -> Array:
         return np.arange(len(loop)) == len(loop) - 1

@@ -30,11 +30,12 @@ class Fold:
             enters over a cut, that is the leaf that was cut off.
         cuts: how many cuts of the gradient went with them.
         own: the leaves that a rolled step takes in place of others at other steps: x_t.
-        gathered: the arguments (line, argument) that stand for those of all steps.
+        gathered: the arguments (line, argument) that stand for those of all steps, or of all that
+            were left out.
         columns: for each line that is left of the last step, the recorded ones, step by step.
         scoped: whether its steps are time steps of scopes.
         at: the arguments (line, argument, t) outside that take what a rolled step made at this t.
-        shared: the leaves that the steps left out take, too, as weights.
+        shared: what the steps left out take, too, each of them the same: weights.
         later: (line, how much later than its t) in a rolled step of several time steps, a window.
         at_times: where a state enters a rolled step that is cut at some steps only.
     """
@@ -75,6 +76,7 @@ class Thinned:
         lines: renumbered; `origins` are their numbers in the recorded program.
         ends: the outputs, or what stands for the steps that they went with.
         edges: for each (line, argument) the recorded ones that it stands for.
+        cuts: for each leaf that was cut off a line, that line, or what stands for it.
         companions: as of the recorded program: lines that go along with a step, and with which.
         unscoped: lines whose time step no scope gave.
     """
@@ -83,13 +85,10 @@ class Thinned:
     ends: list[int]
     origins: list[int]
     edges: dict[tuple[int, int], list[tuple[int, int]]]
+    cuts: dict[int, int | None]
     folds: list[Fold]
     companions: dict[int, int]
     unscoped: frozenset[int]
-
-    def numbers(self) -> dict[int, int]:
-        """New numbers by recorded ones."""
-        return {origin: n for n, origin in enumerate(self.origins)}
 
     def gradients(self, recorded: Gradients) -> Gradients:
         """The recorded gradients of what is left."""

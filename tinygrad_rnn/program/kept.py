@@ -25,8 +25,10 @@ class KeptSteps:
         looped: for every line the number of its loop, or -1; step, column: where it stands there.
         kept: for every loop which of its steps stay; gaps: the gap that each of the others is in.
         names: what loops are called that got a scope for that.
-        gathered: the arguments (line, argument) of rolled steps that are of all steps of a loop.
+        gathered: the arguments (line, argument) that stand for those of all steps of a loop, or of
+            a gap; with the number of that loop.
         at: for arguments that take what a rolled loop made at some steps: that loop and these.
+        beside: for a rolled loop that goes along with an earlier one, step by step, that one.
         later: how much later than its loop's last step a line stands, if that is several steps.
     """
 
@@ -38,6 +40,7 @@ class KeptSteps:
         self.gathered: dict[tuple[int, int], int] = {}
         self.at: dict[tuple[int, int], tuple[int, list[int]]] = {}
         self.later: dict[int, int] = {}
+        self.beside: dict[int, int] = {}
         self.kept: list[Array] = []
         self.names: dict[int, str] = {}
         for loop in loops:
@@ -60,23 +63,29 @@ class KeptSteps:
             return along if along.any() and not along.all() else kept
         if taken and np.array_equal(along, kept) and all(map(self._one_by_one, taken.values())):
             (earlier, *_) = [self.looped[sources[-1]] for sources in taken.values()]
+            self.beside[i] = self.beside.get(earlier, earlier)
             self._set_apart(i, loop, self.names.get(earlier))
             if loop.scoped or self.loops[earlier].scoped:  # else it is in the same step
-                self._note(taken)
+                self._note_all(taken)
         elif taken:
-            self._note(taken)
+            self._note_all(taken)
             self._set_apart(i, loop, f"loop {i + 1}")
         return kept
 
-    def _note(self, taken: Mapping[tuple[int, int], list[int]]) -> None:
-        """At which steps of earlier loops what a rolled step takes was made: at all, or at some."""
+    def _note_all(self, taken: Mapping[tuple[int, int], Sequence[int]]) -> None:
         for edge, sources in taken.items():
-            j = self.looped[sources[-1]]
-            steps = [self.step[n] for n in sources if self.looped[n] == j]
-            if len(set(steps)) == len(self.loops[j]):
-                self.gathered[edge] = j
-            else:
-                self.at[edge] = j, steps
+            self._note(edge, sources)
+
+    def _note(self, edge: tuple[int, int], sources: Sequence[int]) -> None:
+        """At which steps of a loop what an argument takes was made: rolled, at all or at some;
+        folded, at all those of a gap."""
+        j = self.looped[sources[-1]]
+        steps = [self.step[n] for n in sources if self.looped[n] == j]
+        folded = self.op == FOLDED and len(sources) > 1
+        if folded or len(set(steps)) == len(self.loops[j]):
+            self.gathered[edge] = j
+        elif self.op == PREVIOUS:
+            self.at.setdefault(edge, (j, steps))
 
     def _put_together(self, loop: Loop) -> None:
         """One time step for all that a rolled step does, also where several scopes are in it."""

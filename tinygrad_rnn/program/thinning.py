@@ -12,13 +12,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
 from ..arraylike import Array
 from .folds import Fold, Thinned
 from .kept import KeptSteps
-from .lines import PREVIOUS, Line, common_start, step_scope
+from .lines import FOLDED, PREVIOUS, Line, common_start, step_scope
 from .loops import Loop, companions
 from .runs import LEAST
 
@@ -30,6 +31,7 @@ class Thinner(KeptSteps):
         users, sources: for every edge the line that takes, and the line that is taken.
         stands: the recorded lines in whose place a new line stands, with that line's operands.
         inputs: for every line that stays its operands, as pairs (recorded line, argument).
+        same: the lines of rolled steps that are the same at all steps, as a weight transposed.
     """
 
     def __init__(
@@ -39,14 +41,17 @@ class Thinner(KeptSteps):
         loops: Sequence[Loop],
         keep: Callable[[Loop], Array],
         op: str,
-        cuts: Mapping[int, int | None] | None = None,
+        cuts: Mapping[int, int | None],
     ) -> None:
         super().__init__(lines, loops, keep, op)
-        self.ends, self.cuts = ends, cuts or {}
+        self.ends, self.cuts = ends, cuts
         self.users = np.repeat(np.arange(len(lines)), [len(line.inputs) for line in lines])
         self.sources = np.array([n for line in lines for n in line.inputs], dtype=np.int64)
         self.stands: dict[int, list[int]] = {}
         self.inputs: dict[int, list[tuple[int, int]]] = {}
+        self.same: set[int] = set()
+        if op == PREVIOUS:
+            self._find_the_same()
 
     # ------------------------------------------------------------ what stays
     def run(self) -> Thinned:
@@ -65,21 +70,47 @@ class Thinner(KeptSteps):
         unscoped = {k for n, k in numbers.items() if self.recorded[n].t is None is not lines[k].t}
         companions = self._companions(numbers)
         ends = [numbers[self._end(n)] for n in self.ends]
-        return Thinned(lines, ends, order, edges, folds, companions, frozenset(unscoped))
+        cuts = {numbers[n]: self._cut_from(n) for n in self.cuts if n in numbers}
+        found = {n: None if k is None else numbers.get(k) for n, k in cuts.items()}
+        return Thinned(lines, ends, order, edges, found, folds, companions, frozenset(unscoped))
 
     def _edges(self, n: int, argument: int) -> list[tuple[int, int]]:
         """The recorded edges that an edge of a line that stays stands for: rolled, those of all
         steps, if they all take the same there, as a weight."""
-        i, source = self.looped[n], self.lines[n].inputs[argument]
-        if self.op == PREVIOUS and i >= 0:
-            column = self.loops[i].steps[:, self.column[n]].tolist()
-            if all(self.lines[m].inputs[argument] == source for m in column):
-                return [(m, argument) for m in column]
+        if self.op == PREVIOUS and self.looped[n] >= 0 and self._take_the_same(n, argument):
+            return [(m, argument) for m in self._column(n)]
         return [(n, argument)]
+
+    def _take_the_same(self, n: int, argument: int) -> bool:
+        """Whether all steps take, where a line of the last one takes an operand, the same: what was
+        there before the loop, or what each of them makes of that alone."""
+        source = self.lines[n].inputs[argument]
+        if self._same_loop(n, source):
+            return source in self.same
+        return all(self.lines[m].inputs[argument] == source for m in self._column(n))
+
+    def _find_the_same(self) -> None:
+        for loop in self.loops:
+            for n in loop.steps[-1].tolist():
+                arguments = range(len(self.lines[n].inputs))
+                if arguments and all(self._take_the_same(n, k) for k in arguments):
+                    self.same.add(n)
+
+    def _column(self, n: int) -> list[int]:
+        """A line of a loop, step by step."""
+        steps: list[int] = self.loops[self.looped[n]].steps[:, self.column[n]].tolist()
+        return steps
 
     def _end(self, n: int) -> int:
         """An output, or what stands for the steps that it went with."""
         return self._instead(n, None) if self._gone(n) else n
+
+    def _cut_from(self, leaf: int) -> int | None:
+        """The line that a leaf was cut off, or what stands for it between steps that are drawn."""
+        source = self.cuts.get(leaf)
+        if source is None or self.op == PREVIOUS or not self._gone(source):
+            return source
+        return self._instead(source, None)
 
     def _order(self, alive: set[int]) -> list[int]:
         """The lines that stay, operands first: what one that stands for others takes may be newer
@@ -125,6 +156,8 @@ class Thinner(KeptSteps):
             alive.add(n)
             self.inputs[n] = self._operands(n)
             stack += [source for source, _ in self.inputs[n]]
+            if self.op == FOLDED and (source := self._cut_from(n)) is not None:
+                stack.append(source)
         return alive
 
     def _operands(self, n: int) -> list[tuple[int, int]]:
@@ -136,38 +169,31 @@ class Thinner(KeptSteps):
             sources = [self._instead(x, None) if self._gone(x) else x for x in sources]
             return [(source, argument) for argument, source in enumerate(sources)]
         pairs: list[tuple[int, int]] = []
-        inputs, argument = self.lines[n].inputs, 0
-        while argument < len(inputs):
-            source = inputs[argument]
-            many = self._many(n, argument)
-            if self._gone(source) or many > 1:
-                last = argument + many - 1
-                if many > 1:
-                    self.gathered[n, len(pairs)] = self.looped[source]
-                elif self.op == PREVIOUS and not self._same_loop(n, source):
-                    self.at.setdefault((n, len(pairs)), (self.looped[source], [self.step[source]]))
-                source = self._instead(inputs[last] if many > 1 else source, n)
-                argument = last
-            pairs.append((source, argument))
-            argument += 1
+        inputs = self.lines[n].inputs
+        together = self._together(n)
+        for argument, source in enumerate(inputs):
+            some = together.get(argument, [argument])
+            if some[0] != argument:  # it stands with an earlier one
+                continue
+            last, edge = some[-1], (n, len(pairs))
+            if len(some) > 1 or self._gone(source):
+                if len(some) > 1 or not self._same_loop(n, source):
+                    self._note(edge, [inputs[k] for k in some])
+                source = self._instead(inputs[last], n)
+            pairs.append((source, last))
         return pairs
 
-    def _many(self, n: int, argument: int) -> int:
-        """How many operands in a row are one line of a loop at different steps, not all of which
-        stay: all the outputs in a `stack`. They become one."""
-        rest = self.lines[n].inputs[argument:]
-        if len(rest) < LEAST or not self._left_out(rest[0]) or self._same_loop(n, rest[0]):
-            return 1
-        i, before, j = self._place(rest[0])
-        count = 1
-        for source in rest[1:]:
-            if not self._left_out(source) or self._place(source)[::2] != (i, j):
-                break
-            if self.step[source] == before:
-                break
-            before = self.step[source]
-            count += 1
-        return count if count >= LEAST else 1
+    def _together(self, n: int) -> dict[int, list[int]]:
+        """The arguments of a line that become one, by each of them: one line of a loop at several
+        steps that are left out, as all the outputs in a `stack`."""
+        inputs, found = self.lines[n].inputs, dict[Any, list[int]]()
+        for argument, source in enumerate(inputs if len(inputs) >= LEAST else ()):
+            if self._left_out(source) and not self._same_loop(n, source):
+                i, k, j = self._place(source)
+                gap = None if self.op == PREVIOUS else self._gap(i, k)
+                found.setdefault((i, j, gap), []).append(argument)
+        steps = {key: {self.step[inputs[k]] for k in some} for key, some in found.items()}
+        return {k: found[key] for key in found if len(steps[key]) >= LEAST for k in found[key]}
 
     def _same_loop(self, n: int | None, other: int) -> bool:
         return n is not None and self.looped[n] == self.looped[other]
@@ -282,17 +308,20 @@ class Thinner(KeptSteps):
             loop.scoped,
             tuple((numbers[n], k, loop.ts[step]) for n, k, step in at if n in numbers),
             tuple(numbers[n] for n in self._shared(loop, gap) if n in numbers),
-            tuple((numbers[n], k) for n, k in self._shifts(loop).items() if n in numbers),
-            tuple(numbers[n] for n, _, j in places if self._at_times(i, j)),
+            tuple((numbers[n], k) for n, k in self._shifts(i).items() if n in numbers),
+            tuple(numbers[n] for n, _, j in places if rolled and self._at_times(i, j)),
         )  # fmt: skip
 
-    def _shifts(self, loop: Loop) -> dict[int, int]:
+    def _shifts(self, i: int) -> dict[int, int]:
         """What of a rolled step stands at a later t than the step, and how much later."""
         if self.op != PREVIOUS:
             return {}
+        loop, first = self.loops[i], self.beside.get(i, i)
         own, pace = self._own(loop), loop.ts[-1] - loop.ts[-2]
+        along = [other for k, other in enumerate(self.loops) if self.beside.get(k, k) == first]
+        now = {n for other in along for n in self._own(other)}
         pairs = self._leaves(loop, -2, -1)  # of two inputs one may be, a step later, the other
-        following = {y: pace for x, y in pairs if x != y and x in own and y in own}
+        following = {y: pace for x, y in pairs if x != y and x in now and y in own}
         windowed = [n for n in (*loop.steps[-1].tolist(), *own) if n in self.later]
         return following | {n: self.later[n] for n in windowed}
 
@@ -307,9 +336,9 @@ class Thinner(KeptSteps):
         return [(n, x) for n, x in cut.items() if x is not None and self.looped[x] == i]
 
     def _shared(self, loop: Loop, gap: tuple[int, int]) -> list[int]:
-        """The leaves that a step of a gap takes, and another one in the same place: weights."""
+        """What a step of a gap takes, and another one in the same place: weights."""
         k = gap[0]
-        pairs = self._leaves(loop, k, k + 1 if k + 1 < len(loop) else k - 1)
+        pairs = self._operand_pairs(loop, k, k + 1 if k + 1 < len(loop) else k - 1)
         return sorted({x for x, y in pairs if x == y})
 
     def _cuts(self, loop: Loop, gap: tuple[int, int]) -> int:
@@ -326,11 +355,15 @@ class Thinner(KeptSteps):
 
     def _leaves(self, loop: Loop, a: int, b: int) -> list[tuple[int, int]]:
         """The leaves that two steps of a loop take in the same places."""
+        pairs = self._operand_pairs(loop, a, b)
+        return [(x, y) for x, y in pairs if self.lines[x].op is None and self.lines[y].op is None]
+
+    def _operand_pairs(self, loop: Loop, a: int, b: int) -> list[tuple[int, int]]:
+        """What two steps of a loop take in the same places."""
         return [
-            (x, y)
+            pair
             for n, m in zip(loop.steps[a].tolist(), loop.steps[b].tolist())
-            for x, y in zip(self.lines[n].inputs, self.lines[m].inputs)
-            if self.lines[x].op is None and self.lines[y].op is None
+            for pair in zip(self.lines[n].inputs, self.lines[m].inputs)
         ]
 
     def _alike(self, x: int, y: int) -> bool:

@@ -310,7 +310,7 @@ class Graph:
         n4  0.9  ()
         n5  = multiply(n3, n4)  ()
         """
-        thin = folded(self.nodes, self.ends, self._loops, keep, steps)
+        thin = folded(self.nodes, self.ends, self._loops, self._cuts, keep, steps)
         return self._thinned(thin) if thin.folds or not self.folds else self
 
     def roll(self) -> Graph:
@@ -318,7 +318,8 @@ class Graph:
 
         Lines called `previous` stand for the state before; `folds` says which line of the step it
         is that recurs. `step_norms(h)` are the gradients of all steps. What arrived over the edge
-        of something that all steps share, as a weight, is the sum over all steps.
+        of something that all steps share, as a weight, or make of that alone, as its transpose, is
+        the sum over all steps.
 
         Raises:
             ValueError: if there is no loop, saying which steps differ and where.
@@ -331,13 +332,7 @@ class Graph:
 
     def _thinned(self, thin: Thinned) -> Graph:
         """A graph of what is left, with the recorded gradients."""
-        numbers = thin.numbers()
-        cuts = {numbers[n]: k for n, k in self._cuts.items() if n in numbers}
-        graph = Graph._of(
-            thin.lines,
-            thin.ends,
-            {n: None if k is None else numbers.get(k) for n, k in cuts.items()},
-        )
+        graph = Graph._of(thin.lines, thin.ends, thin.cuts)
         graph._recorded, graph.replaced = self, self.replaced
         graph.folds, graph.origins = thin.folds, thin.origins
         walked: list[Gradients] = []
