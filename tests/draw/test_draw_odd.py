@@ -329,8 +329,8 @@ def test_an_arrow_inside_a_rolled_step_says_if_it_is_from_another_one():
     drawing = draw(output.sum(), rolled=True)
     lines = drawing.source.splitlines()
     (where,) = (x.split()[0] for x in lines if '<B>h</B><SUB><FONT POINT-SIZE="8.5">3<' in x)
-    into = [x for x in lines if re.match(rf"n\d+ -> {where} \[", x)]
-    assert [re.findall('label="([^"]*)"', x) for x in into].count(["t = 2"]) == 1
+    into = [x for x in lines if re.match(rf"\w+ -> {where} \[", x)]
+    assert [re.findall('label="([^"]*)"', x) for x in into] == [["t = 3"], ["t = 2"], []]
 
 
 def test_each_layer_that_runs_back_is_laid_out_beside_its_own_other_direction():
@@ -593,3 +593,44 @@ def test_the_target_of_a_loss_is_the_input_of_the_next_step():
     drawing = draw(loss, rolled=True)
     names = re.findall(r'class="input"[^\n]*?<B>x</B><SUB><FONT[^>]*>([^<]*)<', drawing.source)
     assert sorted(names) == ["t", "t+1"]
+
+
+def with_output(T: int, at: int) -> Tensor:
+    """A scoped loop, in one step of which an output is made, with a weight of its own."""
+    w, v, h = leaf(0.5, "w"), leaf(2.0, "v"), Tensor(0.1, name="h0")
+    for t in range(T):
+        with tg.scope(t=t):
+            h = tg.tanh(w * h + leaf(0.1 * t, f"x{t}"))
+            if t == at:
+                y = tg.sigmoid(v * h)
+    return y * h if at == T - 1 else y + h
+
+
+@pytest.mark.parametrize("T, at, titles", [
+    (6, 5, ["loop × 6 steps", "t = 5"]),
+    (6, 3, ["loop × 4 steps", "t = 3", "t = 4", "t = 5"]),
+])  # fmt: skip
+def test_what_only_the_last_rolled_step_does_is_not_in_the_box_of_all(T, at, titles):
+    drawing = draw(with_output(T, at), rolled=True)
+    found = re.findall(r'class="step" label=<<B>([^<]*)</B>', drawing.source)
+    assert sorted(found) == sorted(titles)
+    lines = drawing.source.splitlines()
+    (start,) = (k for k, x in enumerate(lines) if f"<B>t = {at}</B>" in x)
+    box = lines[start : lines.index("}", start)]
+    assert sum("= sigmoid" in x for x in box) == 1
+    (weight,) = (x for x in box if "| v |" in x)
+    assert 'class="parameter"' in weight and "<SUB>" not in weight
+    (own,) = (x for x in lines if 'class="input"' in x and ">t</FONT></SUB>" in x)
+    assert "<B>x</B>" in own
+    inside = {x.split()[0] for x in box}
+    times = re.findall(r'^\w+ -> (\w+) .*label="(t = \d)"', drawing.source, re.M)
+    assert {words for head, words in times if head in inside} == {f"t = {at}"}
+
+
+def test_a_weight_of_one_step_is_no_input():
+    """The other steps have none like it, as they have an x_t."""
+    lines = draw(with_output(6, 5)).source.splitlines()
+    (weight,) = (x for x in lines if "| v |" in x)
+    assert 'class="parameter"' in weight and "<SUB>" not in weight
+    inputs = [x for x in lines if re.search(r"\| x\d \|", x)]
+    assert len(inputs) == 6 and all('class="input"' in x and "<SUB>" in x for x in inputs)

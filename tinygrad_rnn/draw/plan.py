@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from ..program import Fold, Gradients, Graph, Line, in_steps
 from ..tensor import Tensor
@@ -27,7 +27,7 @@ from .references import (
     find_starts,
     shared_starts,
 )
-from .states import States, find_states
+from .states import States, base_name, find_states
 from .steps import TimeStep, time_steps
 
 LONG = 8  # steps; more than so many are folded
@@ -112,6 +112,21 @@ class Plan:
         return "derivative" if number in self.derivatives else kind
 
     @cached_property
+    def _once(self) -> frozenset[int]:
+        """The parameters of one step that no other step of its chain has one like: the weights of
+        an output that is made there, and no x_t whose gradient was asked for."""
+        steps = [step for step in self.steps if step.fold is None or step.rolled]
+        chains = Counter(step.path for step in steps)
+        alike: dict[Any, set[int]] = {}
+        for n in self.graph.drawn:
+            step, line = self.step_of(n), self.line(n)
+            if step is None or step.rolled or line.kind != "parameter":
+                continue
+            if chains[step.path] > 1:
+                alike.setdefault((step.path, base_name(line.name)), set()).add(n)
+        return frozenset([n for some in alike.values() if len(some) == 1 for n in some])
+
+    @cached_property
     def _shared(self) -> frozenset[int]:
         """What steps that are not drawn take as well."""
         return frozenset([n for fold in self.folds for n in fold.shared])
@@ -164,6 +179,8 @@ class Plan:
         """
         home = self.homes[number]
         if home is None or self.line(number).learned or number in self._shared:
+            return False
+        if number in self._once:
             return False
         fold = self.steps[home].fold
         folds = self.steps[home].folds

@@ -8,8 +8,10 @@ Read next: `states.py`.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import groupby
+from operator import itemgetter
 
 from ..modes import Step
 from ..program import Fold, step_scope
@@ -124,19 +126,18 @@ def time_steps(
     steps: list[TimeStep] = []
     homes: list[int | None] = [None] * len(graph.lines)
     last: dict[Scope, TimeStep] = {}
-    for n in graph.drawn:
-        scope = step_scope(graph.lines[n].scope)
-        if scope is None:
-            continue
-        if not steps or scope != steps[-1].scope:
-            step = TimeStep(len(steps), scope)
-            before = last.get(step.path)
+    for scope, members in _stretches(graph, folds):
+        step = TimeStep(len(steps), scope, members)
+        steps.append(step)
+        before = last.get(step.path)
+        if before is not None and before.scope == scope and not _goes_on(graph, step):
+            pass  # what hangs on the last of some rolled steps: the chain goes on from that
+        else:
             if before is not None:
                 before.following, step.previous = step.number, before.number
             last[step.path] = step
-            steps.append(step)
-        steps[-1].members.append(n)
-        homes[n] = steps[-1].number
+        for n in members:
+            homes[n] = step.number
     for n, anchor in sorted((companions or {}).items()):
         home = homes[graph.roots[anchor]]
         if home is not None and homes[n] is None and graph.roots[n] == n:
@@ -149,6 +150,31 @@ def time_steps(
         for home in sorted(home for home in found if home is not None):
             steps[home].folds.append(fold)
     return steps, homes
+
+
+def _stretches(graph: Contracted, folds: Sequence[Fold]) -> Iterator[tuple[Scope, list[int]]]:
+    """The operations of one step after the other. What a rolled loop does in its last step only, as
+    making an output, is a step of its own: the others do nothing of the kind."""
+    rolled = [fold for fold in folds if fold.rolled]
+    looped = {n for fold in rolled for n in (*fold.columns, *fold.stands)}
+    scopes = {
+        step_scope(graph.lines[n].scope) for fold in rolled if fold.scoped for n in fold.columns
+    }
+    scoped = [(scope, n) for n in graph.drawn if (scope := step_scope(graph.lines[n].scope))]
+    for scope, pairs in groupby(scoped, itemgetter(0)):
+        members = [n for _, n in pairs]
+        others = [n for n in members if n not in looped] if scope in scopes else []
+        yield scope, [n for n in members if n not in others]
+        if others:
+            yield scope, others
+
+
+def _goes_on(graph: Contracted, step: TimeStep) -> bool:
+    """Whether a later step of the chain takes something from this one."""
+    members = set(step.members)
+    takers = [graph.lines[x.child].scope for x in graph.links if x.source in members]
+    later = [scope for scope in map(step_scope, takers) if scope and scope != step.scope]
+    return any(scope[:-1] == step.path for scope in later)
 
 
 def _move_in(graph: Contracted, homes: list[int | None], several: set[int]) -> None:
