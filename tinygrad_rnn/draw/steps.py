@@ -126,18 +126,17 @@ def time_steps(
     steps: list[TimeStep] = []
     homes: list[int | None] = [None] * len(graph.lines)
     last: dict[Scope, TimeStep] = {}
-    for scope, members in _stretches(graph, folds):
+    for scope, members, apart in _stretches(graph, folds):
         step = TimeStep(len(steps), scope, members)
         steps.append(step)
-        before = last.get(step.path)
-        if before is not None and before.scope == scope and not _goes_on(graph, step):
-            pass  # what hangs on the last of some rolled steps: the chain goes on from that
-        else:
-            if before is not None:
-                before.following, step.previous = step.number, before.number
-            last[step.path] = step
         for n in members:
             homes[n] = step.number
+        if apart and not _goes_on(graph, step):
+            continue  # it hangs on the last of the rolled steps, and the chain goes on from there
+        before = last.get(step.path)
+        if before is not None:
+            before.following, step.previous = step.number, before.number
+        last[step.path] = step
     for n, anchor in sorted((companions or {}).items()):
         home = homes[graph.roots[anchor]]
         if home is not None and homes[n] is None and graph.roots[n] == n:
@@ -152,21 +151,24 @@ def time_steps(
     return steps, homes
 
 
-def _stretches(graph: Contracted, folds: Sequence[Fold]) -> Iterator[tuple[Scope, list[int]]]:
+def _stretches(graph: Contracted, folds: Sequence[Fold]) -> Iterator[tuple[Scope, list[int], bool]]:
     """The operations of one step after the other. What a rolled loop does in its last step only, as
-    making an output, is a step of its own: the others do nothing of the kind."""
+    making an output, is a step of its own, apart: the others do nothing of the kind."""
     rolled = [fold for fold in folds if fold.rolled]
     looped = {n for fold in rolled for n in (*fold.columns, *fold.stands)}
-    scopes = {
+    ends = {
         step_scope(graph.lines[n].scope) for fold in rolled if fold.scoped for n in fold.columns
     }
     scoped = [(scope, n) for n in graph.drawn if (scope := step_scope(graph.lines[n].scope))]
     for scope, pairs in groupby(scoped, itemgetter(0)):
         members = [n for _, n in pairs]
-        others = [n for n in members if n not in looped] if scope in scopes else []
-        yield scope, [n for n in members if n not in others]
-        if others:
-            yield scope, others
+        if scope not in ends:
+            yield scope, members, False
+            continue
+        for apart in (False, True):
+            some = [n for n in members if (n not in looped) is apart]
+            if some:
+                yield scope, some, apart
 
 
 def _goes_on(graph: Contracted, step: TimeStep) -> bool:
