@@ -3,8 +3,9 @@
 `draw` goes through the files of this folder in the order in which they are read: `options.py`,
 `contract.py` (hide movements), `focus.py`, `collapse.py` (one way only; modules as boxes),
 `steps.py`, `states.py`, `references.py` (find the time steps, what they hand on and what they
-share), `plan.py`, `labels.py`, `rolled.py`, `patterns.py`, `arrows.py`, `nodes.py`, `legend.py`,
-`dot.py` (the words, and the DOT text), `mermaid.py`, `render.py`, `drawing.py` (a picture of it).
+share), `plan.py`, `labels.py`, `distinct.py`, `rolled.py`, `patterns.py`, `arrows.py`, `nodes.py`,
+`legend.py`, `dot.py` (the words, and the DOT text), `mermaid.py`, `render.py`, `drawing.py` (a
+picture of it).
 """
 
 from __future__ import annotations
