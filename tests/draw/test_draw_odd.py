@@ -634,3 +634,59 @@ def test_a_weight_of_one_step_is_no_input():
     assert 'class="parameter"' in weight and "<SUB>" not in weight
     inputs = [x for x in lines if re.search(r"\| x\d \|", x)]
     assert len(inputs) == 6 and all('class="input"' in x and "<SUB>" in x for x in inputs)
+
+
+def boxes(source: str) -> dict[str, str]:
+    """What stands in each time step, by its title."""
+    found = {}
+    for text in re.findall(r"^subgraph cluster_s\d+ {\n(.*?)^}", source, re.M | re.S):
+        title = re.search(r'class="step" label=<<B>([^<]*)<', text)[1]
+        assert title not in found
+        found[title] = text
+    return found
+
+
+@pytest.mark.parametrize("scoped", [True, False])
+@pytest.mark.parametrize("taken", [slice(2, None), slice(None), slice(None, None, -1)], ids=str)
+@pytest.mark.parametrize("T", [5, 12])
+def test_the_loss_of_an_output_in_a_second_loop_stands_in_the_step_of_the_output(scoped, taken, T):
+    w, h, hs, total = leaf(0.5, "w"), Tensor(0.1, name="h0"), [], 0.0
+    first = 0 if scoped else 1  # steps without a scope are counted from 1
+    for t in range(T):
+        with tg.scope(t=t) if scoped else tg.scope("run"):
+            h = tg.tanh(w * h + 0.1)
+        h.name = "h"
+        hs.append(h)
+    for q in hs[taken]:
+        total = total + tg.sin(q)
+    graph = Graph(total)
+    drawing = draw(graph, steps=range(first, first + T))
+    found = boxes(drawing.source)
+    assert list(found) == [f"t = {t}" for t in range(first, first + T)]
+    assert f"{T} time steps" in repr(drawing)
+    losses = {f"t = {first + t}" for t in range(T)[taken]}
+    assert {title for title, text in found.items() if "= sin(" in text} == losses
+    assert [loop.ts for loop in graph.loops()] == [
+        tuple(range(first, first + T)), tuple(first + t for t in range(T)[taken]),
+    ]  # fmt: skip
+
+
+def test_a_second_loop_over_some_of_the_steps_is_rolled_by_itself():
+    hs, total = states(9), 0.0
+    for h in hs[3:]:
+        total = total + h * h
+    drawing = draw(total, rolled=True)
+    titles = re.findall(r'class="step" label=<<B>([^<]*)</B>', drawing.source)
+    assert titles == ["loop × 9 steps", "loop × 6 steps"]
+    labels = re.findall(r'label="(t = [^"]*)"', drawing.source)
+    assert sorted(labels) == ["t = 1", "t = 4", "t = 4, 5, … 9", "t = 4, 5, … 9"]
+
+
+def test_a_sum_that_begins_in_the_steps_left_out_has_a_lane_of_its_own():
+    hs, total = states(12), Tensor(0.0, name="none")
+    for h in hs[3:]:
+        total = total + h * h
+    source = draw(total).source
+    ((start, lane),) = re.findall(r'^(n\d+) \[.* group="(lane[^"]*)" .*\| none \|', source, re.M)
+    assert f"\n{start} [" not in boxes(source)["t = 3 … 10"]
+    assert source.count(f'group="{lane}"') > 3  # on to the last step

@@ -85,8 +85,8 @@ def draw(
         rolled: draw one step for all steps of a loop, with the gradient of its states over time.
         fold: k draws the first and last k steps of each loop, and what lies between as one box;
             "auto" does so, with k = 2, for loops of more than 8 steps and where there are more than
-            `max_nodes` nodes (not with `depth` or `focus`, which leave out by themselves); None
-            draws all steps.
+            `max_nodes` nodes (not with `steps`, `depth` or `focus`, which leave out by themselves);
+            None draws all steps.
         steps: the time steps to draw; the others are folded.
         max_nodes: refuse to draw more.
         seed: dL/d(output), for an output that is not a single number.
@@ -177,7 +177,8 @@ def _fewer_steps(graph: Graph, options: Options, max_nodes: int) -> tuple[Graph,
         graph = graph.fold(steps=options.steps)
     elif isinstance(options.fold, int):
         graph = graph.fold(options.fold)
-    automatic = options.fold == "auto" and options.depth is None and not options.focus
+    leaves_out = options.depth is not None or options.focus or options.steps is not None
+    automatic = options.fold == "auto" and not leaves_out
     if automatic and not graph.folds and any(len(loop) > LONG for loop in graph.loops()):
         graph = graph.fold()
     plan = _plan(graph, options)

@@ -221,7 +221,9 @@ def make_plan(
 ) -> Plan:
     """Decide everything that does not depend on words or colours."""
     outputs = frozenset(graph.ends)
+    along = graph.companions()
     loops = [loop for loop in graph.loops() if loop.scoped or len(loop) <= LONG]
+    loops = [loop for loop in loops if int(loop.steps[0, 0]) not in along]
     lines = graph.nodes if graph.folds else in_steps(graph.nodes, loops)
     contracted = contract(lines, hide, outputs)
     if weights == "hide":
@@ -229,7 +231,7 @@ def make_plan(
     focused = find_focus(graph, focus)
     if depth is not None:
         contracted = collapse(contracted, depth, outputs)
-    steps, homes = time_steps(contracted, graph.folds, graph.companions(), graph.unscoped)
+    steps, homes = time_steps(contracted, graph.folds, along, graph.unscoped)
     cuts = _cuts(graph, contracted)
     states = find_states(contracted, steps, homes, {leaf: source for source, leaf in cuts})
     if focused is not None and others == "hide":

@@ -36,7 +36,8 @@ def when(plan: Plan, link: Link) -> str:
     step = plan.step_of(link.source)
     inside, at = plan.step_of(link.child), plan.taken_at(link)
     if inside is not None and inside.rolled and plan.line(link.child).op == PREVIOUS:
-        return f"t = {inside.ts[0]}"
+        loops = [fold for fold in inside.folds if link.child in fold.stands]
+        return f"t = {(loops or inside.folds)[0].ts[0]}"
     if inside is not None and inside.walks_back and (step is None or not step.walks_back):
         return ""  # the walk back takes at each t what the loop made at this t
     if step is not None and step.rolled and (step is not inside or len(at) == 1):

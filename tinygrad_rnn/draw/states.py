@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
 from ..program.lines import FOLDED
@@ -116,6 +116,8 @@ class _Search:
                 leaving[step.number] += self._recurring(step)
             elif step.previous is None:
                 entering[step.number] = self._initial(step)
+            elif step.fold is not None:  # states that begin in the steps left out
+                entering[step.number] |= self._previous(step, entering[step.number])
             if not leaving[step.number]:
                 leaving[step.number] = self._final(step, leaving, entering[step.number])
             self._lay(step, entering[step.number], leaving[step.number])
@@ -151,11 +153,12 @@ class _Search:
                 found.setdefault(link.source, []).append(link)
         return found
 
-    def _previous(self, step: TimeStep) -> dict[int, list[Link]]:
-        """What the lines that stand for earlier states of a rolled step come from at first."""
+    def _previous(self, step: TimeStep, others: Collection[int] = ()) -> dict[int, list[Link]]:
+        """What the lines that stand for earlier states of a step come from at first; but for those
+        that come from `others`."""
         found: dict[int, list[Link]] = {}
         for link in self.into[step.number]:
-            if self.lines[link.child].kind == "folded":
+            if self.lines[link.child].kind == "folded" and link.source not in others:
                 found.setdefault(link.source, []).append(link)
                 lane = self._lane_name(link.child, step)
                 self.found.lanes[link.source] = self.found.lanes[link.child] = lane

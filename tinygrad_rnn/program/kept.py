@@ -14,7 +14,7 @@ import numpy as np
 from ..arraylike import Array
 from ..modes import Step
 from .lines import FOLDED, PREVIOUS, Line, Scope, common_start, step_scope
-from .loops import Loop, in_steps
+from .loops import Loop, anchored, in_steps
 
 
 class KeptSteps:
@@ -35,7 +35,10 @@ class KeptSteps:
     def __init__(
         self, lines: Sequence[Line], loops: Sequence[Loop], keep: Callable[[Loop], Array], op: str
     ) -> None:
-        self.recorded, self.lines, self.loops, self.op = lines, in_steps(lines, loops), loops, op
+        self.recorded, self.loops, self.op = lines, loops, op
+        along = anchored(lines, loops) if op == FOLDED else ()
+        alone = [loop for i, loop in enumerate(loops) if i not in along]
+        self.lines = in_steps(lines, alone)  # the others: see `companions`
         self.looped, self.step, self.column = _places(loops, len(lines))
         self.gathered: dict[tuple[int, int], int] = {}
         self.at: dict[tuple[int, int], tuple[int, list[int]]] = {}
@@ -61,8 +64,10 @@ class KeptSteps:
             along &= [not self._gone(x) for x in sources]
         if self.op == FOLDED:
             return along if along.any() and not along.all() else kept
-        if taken and np.array_equal(along, kept) and all(map(self._one_by_one, taken.values())):
-            (earlier, *_) = [self.looped[sources[-1]] for sources in taken.values()]
+        together = taken and np.array_equal(along, kept)
+        together = together and all(map(self._one_by_one, taken.values()))
+        (earlier, *_) = [*(self.looped[sources[-1]] for sources in taken.values()), i]
+        if together and len(loop) >= len(self.loops[earlier]) - 1:  # but perhaps for the first step
             self.beside[i] = self.beside.get(earlier, earlier)
             self._set_apart(i, loop, self.names.get(earlier))
             if loop.scoped or self.loops[earlier].scoped:  # else it is in the same step

@@ -107,22 +107,32 @@ def _layers(lines: Sequence[Line], loop: Loop) -> bool:
     return own
 
 
-def companions(lines: Sequence[Line], loops: Sequence[Loop]) -> dict[int, int]:
-    """For lines without a time step that go along with a step of an earlier loop: a line of that.
-
-    The loss of each output, and their running sum, belong to the steps that the outputs are from.
-    """
+def anchored(lines: Sequence[Line], loops: Sequence[Loop]) -> dict[int, Sequence[int]]:
+    """By number the loops without scopes that go along with the steps of an earlier loop, one by
+    one; and for each of their steps the line that it takes from there."""
     place: dict[int, tuple[int, int]] = {}
-    found: dict[int, int] = {}
+    found: dict[int, Sequence[int]] = {}
     if all(loop.scoped for loop in loops):
         return found
     for i, loop in enumerate(loops):
         if i and not loop.scoped:
             anchors = _anchors(lines, loop, place)
-            for step, anchor in zip(loop.steps.tolist(), anchors):
-                found |= dict.fromkeys(step, found.get(anchor, anchor))
+            if anchors:
+                found[i] = anchors
         for k, step in enumerate(loop.steps.tolist()):
             place |= dict.fromkeys(step, (i, k))
+    return found
+
+
+def companions(lines: Sequence[Line], loops: Sequence[Loop]) -> dict[int, int]:
+    """For lines without a time step that go along with a step of an earlier loop: a line of that.
+
+    The loss of each output, and their running sum, belong to the steps that the outputs are from.
+    """
+    found: dict[int, int] = {}
+    for i, anchors in anchored(lines, loops).items():
+        for step, anchor in zip(loops[i].steps.tolist(), anchors):
+            found |= dict.fromkeys(step, found.get(anchor, anchor))
     return found
 
 

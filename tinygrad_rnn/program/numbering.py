@@ -12,26 +12,33 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from .lines import Line
-from .loops import Loop
+from .loops import Loop, anchored
 
 
 def numbered(
     lines: Sequence[Line], cuts: Mapping[int, int | None], loops: Sequence[Loop]
 ) -> list[Loop]:
-    """The same loops; those without time steps go on counting where an earlier one stopped.
+    """The same loops; those without time steps go on counting where an earlier one stopped, and
+    those that go along with another one, step by step, have its numbers.
 
     A stretch between them that is as long as a step, or several, is counted as such.
     """
     found: list[Loop] = []
+    along = anchored(lines, loops)
+    times: dict[int, int] = {}  # of the lines in loops so far, if others go along with these
     last: dict[bool, Loop] = {}  # of one operation a step, as a running sum; and of more
-    for loop in loops:
-        if loop.carried and not loop.scoped:
+    for i, loop in enumerate(loops):
+        if i in along:
+            loop = replace(loop, ts=tuple([times[n] for n in along[i]]))
+        elif loop.carried and not loop.scoped:
             before = last.get(loop.period == 1)
             if before is not None and _carries_on(lines, cuts, before, loop):
                 start = before.ts[-1] + _steps_between(lines, before, loop)
                 loop = replace(loop, ts=tuple(range(start + 1, start + len(loop) + 1)))
             last[loop.period == 1] = loop
         found.append(loop)
+        for t, step in zip(loop.ts, loop.steps.tolist() if along else ()):
+            times |= dict.fromkeys(step, t)
     return found
 
 
