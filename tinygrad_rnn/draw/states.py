@@ -253,8 +253,8 @@ class _Search:
         if len(entering) == len(leaving) == 1 and not step.rolled:  # whatever its names are
             (source,), (n,) = entering, leaving
             states.lanes[n] = self._lane(source, step)
-        for n in leaving:
-            states.lanes.setdefault(n, self._continued(step, n, entering))
+        new = [n for n in leaving if n not in states.lanes]
+        states.lanes |= self._continued(step, new, entering)
         states.lanes |= {n: self._lane(n, step) for n in entering if n in self.cuts}
         order = sorted(entering, key=lambda n: min(self._taken(link) for link in entering[n]))
         states.belts[step.number] = []
@@ -292,17 +292,29 @@ class _Search:
             return min(later, default=0)
         return self.ordinal[link.child]
 
-    def _continued(self, step: TimeStep, n: int, entering: dict[int, list[Link]]) -> str:
-        """The lane of a new state: that of the same place, else name, in the step before."""
-        name = base_name(self.lines[n].name)
-        place = self._place(n)
-        for m in entering:
-            if self._place(m) == place:
-                return self._lane(m, step)
-        for m in entering:
-            if name is not None and base_name(self.lines[m].name) == name:
-                return self._lane(m, step)
-        return self._lane_name(n, step)
+    def _continued(
+        self, step: TimeStep, leaving: list[int], entering: dict[int, list[Link]]
+    ) -> dict[int, str]:
+        """The lane of each new state: that of the same place, else name, in the step before."""
+        found: dict[int, str] = {}
+        for n in leaving:
+            name, place = base_name(self.lines[n].name), self._place(n)
+            alike = [m for m in entering if self._place(m) == place]
+            called = [m for m in entering if name and base_name(self.lines[m].name) == name]
+            if alike or called:
+                found[n] = self._lane((alike or called)[0], step)
+        new = [n for n in leaving if n not in found]
+        begun = [m for m in entering if self._begins_in_between(m)]
+        begun = [m for m in begun if self._lane(m, step) not in found.values()]
+        if len(new) == len(begun) == 1:
+            found[new[0]] = self._lane(begun[0], step)
+        return found | {n: self._lane_name(n, step) for n in new if n not in found}
+
+    def _begins_in_between(self, m: int) -> bool:
+        """Whether a state begins in the steps left out, so that no step before has its place."""
+        line = self.lines[m]
+        roots = [self.graph.roots[x] for x in line.inputs]
+        return line.op == FOLDED and all(x not in self.ordinal for x in roots)
 
     def _lane(self, n: int, step: TimeStep) -> str:
         """The lane of a state, or of what it was cut off; a new one, if it came along none."""
