@@ -343,8 +343,53 @@ def test_a_wrong_rule_shows_beside_its_numeric_gradient():
 
     wrong.gradients(lambda g, out, x: g * x)
     data = data_of(tg.step_through(wrong(leaf(3.0, "a")), numeric=True))
-    place, off = data["numeric"]["lines"]["0"]
-    assert data["arrays"][place]["e"] == ["6"] and float(off) == pytest.approx(1.0)
+    place, verdict, words = data["numeric"]["lines"]["0"]
+    assert data["arrays"][place]["e"] == ["6"]
+    assert (verdict, words) == ("differs", "differ by 1 of the largest")
+
+
+def at_a_corner() -> Tensor:
+    return (tg.relu(leaf([0.0, 1.0, -1.0], "a")) * Tensor([3.0, 1.0, 1.0])).sum()
+
+
+def single(dtype: type) -> Tensor:
+    rng = np.random.default_rng(0)
+    w, h = (Tensor(rng.standard_normal((4, n)).astype(dtype), True, name="w") for n in (4, 4))
+    for _ in range(6):
+        h = tg.tanh(h @ w)
+    return (h * h).sum()
+
+
+@can_draw
+@pytest.mark.parametrize("make, verdicts", [
+    (lambda: leaf(np.random.default_rng(3).standard_normal(4), "x").var(), {"agrees"}),
+    (lambda: single(np.float32), {"agrees"}),
+    (lambda: single(np.float16), {"agrees"}),
+    (at_a_corner, {"agrees", "corner"}),
+    (lambda: np.abs(leaf(np.arange(-9.0, 10.0), "x")).sum(), {"agrees"}),
+], ids=["var", "single", "half", "relu", "absolute"])  # fmt: skip
+def test_a_right_gradient_is_not_accused_for_rounding_or_at_a_corner(make, verdicts):
+    lines = data_of(tg.step_through(make(), numeric=True))["numeric"]["lines"]
+    assert {verdict for _, verdict, _ in lines.values()} == verdicts
+
+
+@can_draw
+def test_a_corner_says_which_values_are_right():
+    lines = data_of(tg.step_through(at_a_corner(), numeric=True))["numeric"]["lines"]
+    expected = "✓ on a corner: every value from 0 to 3, the slopes of its two sides, is right"
+    assert lines["0"][1:] == ["corner", expected]
+
+
+@can_draw
+@pytest.mark.parametrize("slope", [-0.5, 1.5])
+def test_a_wrong_slope_at_a_corner_is_still_wrong(slope):
+    @tg.primitive
+    def relu(x):
+        return np.where(x.real > 0, x, 0 * x)
+
+    relu.gradients(lambda g, out, x: g * np.where(x == 0, slope, x > 0))
+    lines = data_of(tg.step_through(relu(leaf(0.0, "a")), numeric=True))["numeric"]["lines"]
+    assert lines["0"][1] == "differs"
 
 
 def test_numeric_gradients_stop_at_a_cut():

@@ -99,9 +99,9 @@
   function besides(n) { // the numeric gradient beside ∇
     const found = numeric && numeric.lines[n];
     if (!found) return [];
-    const [place, off] = found, same = Number(off) < 1e-6;
+    const [place, verdict, words] = found;
     return [make("div", { class: "numeric" }, make("span", { class: "tag" }, "numeric "), array(place)),
-      make("span", { class: same ? "agrees" : "differs" }, same ? "✓ agree" : `differ by ${off} of the largest`)];
+      make("span", { class: verdict }, words)];
   }
 
   const name = (n) => lines[n].name;

@@ -25,10 +25,10 @@ from ...files import whole_file
 from ...program import Graph
 from ...tensor import Tensor
 from .. import draw
-from .numbers import digits
 from .replay import Replay
 from .steps import Writer
 from .svg import Picture, palette
+from .verdict import Judge
 
 THEMES = ("light", "dark", "auto")
 
@@ -200,17 +200,15 @@ def _widths(writer: Writer) -> dict[str, float]:
 def _numeric(writer: Writer) -> dict[str, Any]:
     """The numeric gradient of each line that has a gradient: its place, and whether they agree."""
     replay = Replay(writer.graph, np.asarray(writer.gradients.lines[writer.output]))
+    judge = Judge(writer.graph, writer.gradients, replay)
     found = {}
     for n, g in writer.gradients.lines.items():
         truth = replay.gradient(n, np.asarray(g))
-        given = np.linalg.norm(np.ravel(g)) if isinstance(truth, float) else np.asarray(g)
-        scale = float(np.max(np.abs(given), initial=0.0)) or 1.0
-        off = float(np.max(np.abs(given - truth), initial=0.0)) / scale
         if isinstance(truth, float):
             place = writer.printed.add_norm(np.shape(g), truth)
         else:
             place = writer.printed.add(truth)
-        found[n] = [place, digits(off)]
+        found[n] = [place, *judge.verdict(n, np.asarray(g), truth)]
     return {"method": replay.method, "lines": found}
 
 

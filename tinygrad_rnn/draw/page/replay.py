@@ -4,7 +4,7 @@ Every result is differentiated, not the leaves alone: the numeric column stands 
 program is run as it was recorded, so a cut stays a cut. The complex step (Squire & Trapp 1998) is
 taken where it agrees with central differences on this program, and else central differences are.
 
-Read next: `svg.py`.
+Read next: `verdict.py`.
 """
 
 from __future__ import annotations
@@ -72,6 +72,13 @@ class Replay:
         """(L(x + hu) - L(x - hu)) / 2h, extrapolated from h and h/2: the error falls with h^4."""
         wide, narrow = (self._difference(directions, h) for h in (2e-3, 1e-3))
         return narrow + (narrow - wide) / 3
+
+    def side(self, n: int, direction: Array, sign: float) -> float:
+        """The slope along a direction on one side, as of relu at 0: 1 and 0. Extrapolated."""
+        value = np.asarray(self.nodes[n].value, float)
+        h = sign * 1e-5 * (float(np.max(np.abs(value), initial=0.0)) or 1.0)
+        here, near, far = (self.loss({n: value + k * h * direction}) for k in (0.0, 1.0, 2.0))
+        return float(4 * near - far - 3 * here) / (2 * h)
 
     def _difference(self, directions: Mapping[int, Array], h: float) -> float:
         """(L(x + hu) - L(x - hu)) / 2h, with h relative to the size of what is moved."""
