@@ -95,6 +95,7 @@ def cotangents(
         made = ancestors(outputs, folded=folded)  # not folded: this writes out the lines
         leading = None if towards is None else _leading_to(towards, made)
     finite = "finite" in mode.get().watching
+    add_up = _summed_recorded if recording else summed
     arrived: dict[Tensor, list[Any]] = {}
     newest: list[tuple[float, Tensor]] = []  # a heap, newest on top
     leaves: list[Tensor] = []
@@ -111,13 +112,13 @@ def cotangents(
         if not newest:
             break
         out = heappop(newest)[1]
-        g = summed(arrived.pop(out), out)
+        g = add_up(arrived.pop(out), out)
         yield out, g
         sent = _chain_rule(out, g, leading, recording, finite)
         if sendings is not None:
             sendings[out] = sent
     for leaf in leaves:
-        yield leaf, summed(arrived.pop(leaf), leaf)
+        yield leaf, add_up(arrived.pop(leaf), leaf)
 
 
 def _chain_rule(
@@ -126,10 +127,11 @@ def _chain_rule(
     """(i, operand, g d(out)/d(operand)) for each operand i of `out` that needs a gradient."""
     node = out._node
     assert node is not None
-    pull, rules = node.op.puller(), node.op.rules
+    pull, fit, rules = node.op.puller(), _fit, node.op.rules
     value, inputs = (out, node.inputs) if recording else (out._array, node.values)
     if recording:
-        pull = differentiating(node.scope)(pull)
+        place = differentiating(node.scope)
+        pull, fit = place(pull), place(fit)
     index, attrs = node.index, node.attrs
     if out.changed > index or writes.last > index or node.fingerprints is not None:
         refuse_changed(out, node)
@@ -144,7 +146,7 @@ def _chain_rule(
                 demand_rules(node.op.name, rules, node.inputs)
             c = pull(i, g, value, inputs, attrs)
             if type(c) is not Share:
-                c = _fit(c, x, node, i)
+                c = fit(c, x, node, i)
                 if finite:
                     demand_finite_gradient(c, node, i, g)
             found.append((i, x, c))
@@ -176,6 +178,12 @@ def summed(contributions: list[Any], x: Tensor) -> Any:
         else:
             total = total + value
     return _as_dtype(total, x)
+
+
+def _summed_recorded(contributions: list[Any], x: Tensor) -> Any:
+    """The same, recorded in the scope in which x was made."""
+    with differentiating(() if x._node is None else x._node.scope):
+        return summed(contributions, x)
 
 
 def _added_up(shares: list[Share]) -> list[Any]:

@@ -340,8 +340,9 @@ def test_what_the_walk_back_made_is_told_apart():
     source = draw(graph).source
     walked = {int(n) for n in re.findall(r'id="node-n(\d+)" class="derivative"', source)}
     made = {line.number for line in graph.nodes if line.op and line.scope[:1] == ("gradient",)}
-    last = max(made) + 1
-    assert graph.nodes[last].op == "add" and walked == made | {last}
+    assert graph.nodes[max(made)].op == "add"  # of what came back over both uses of x
+    (seed,) = (line.number for line in graph.nodes if line.kind == "input")
+    assert walked == made | {seed}
     assert primal == 3 and all(
         'style="filled,dotted"' in statement(source, f"node-n{n}") for n in walked
     )
@@ -409,3 +410,18 @@ def test_a_rolled_walk_back_says_no_wrong_step_of_what_it_takes():
     source = draw(slope_of_steps(12), show=(), rolled=True).source
     rows = [row for row in source.splitlines() if re.match(r"ref_n\d+_s\d+ -> ", row)]
     assert rows and not any("t = 12" in row for row in rows)
+
+
+def test_all_that_a_walk_back_records_is_under_gradient():
+    """Also where several uses of a line meet, and where a broadcast is undone."""
+    x, b = leaf(np.ones((3, 2)), "x"), leaf(np.ones(2), "b")
+    y = (tg.tanh(x * x) + b) * x
+    first = tg.grad(y.sum(), (x, b), create_graph=True)
+    graph = Graph((first[0] * first[0]).sum() + (first[1] * first[1]).sum())
+    ours = [line.number for line in graph.nodes if line.op and line.scope[:1] != ("gradient",)]
+    operations = [str(graph.nodes[n].op) for n in ours]
+    assert operations == [
+        "multiply", "tanh", "add",  # of y what its gradients take
+        "multiply", "sum", "multiply", "sum", "add",  # made of them
+    ]  # fmt: skip
+    assert graph.listing().count("# gradient") == 1

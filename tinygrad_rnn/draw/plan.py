@@ -280,21 +280,18 @@ def _keep_only(drawn: set[int], steps: list[TimeStep], states: States) -> None:
 
 
 def find_derivatives(graph: Graph) -> frozenset[int]:
-    """What a walk back recorded: in scope "gradient", and the sums of such results.
-
-    The sums are where several uses of one tensor meet; they belong to no operation's scope. Two of
-    their kinds put many slices, or many products, together in one operation.
-    """
-    found: set[int] = set()
+    """What a walk back recorded, in scope "gradient"; and what it started from, dL/dL = 1."""
+    found = {
+        line.number
+        for line in graph.nodes
+        if line.op is not None and line.scope[:1] == ("gradient",)
+    }
+    taken: dict[int, bool] = {}  # the leaves that such lines take, and whether they alone do
     for line in graph.nodes:
-        if line.scope and line.scope[0] == "gradient" and line.op is not None:
-            found.add(line.number)
-        elif found:
-            added = line.op == "add" and found.issuperset(line.inputs)
-            gathered = line.op in ("scatter", "sum_of_products")
-            if added or (gathered and not found.isdisjoint(line.inputs)):
-                found.add(line.number)
-    return frozenset(found)
+        for x in line.inputs:
+            if graph.nodes[x].kind == "input":
+                taken[x] = taken.get(x, True) and line.number in found
+    return frozenset(found.union(x for x, alone in taken.items() if alone))
 
 
 def _cuts(graph: Graph, contracted: Contracted) -> list[tuple[int, int]]:
