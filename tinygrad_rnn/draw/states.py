@@ -95,6 +95,13 @@ class _Search:
         self.graph, self.steps, self.homes, self.cuts = graph, steps, homes, cuts
         self.lines = graph.lines
         self.ordinal = {n: k for step in steps for k, n in enumerate(step.members)}
+        self.nth: dict[int, int] = {}  # of the same operation in its step
+        for step in steps:
+            seen: dict[str | None, int] = {}
+            for n in step.members:
+                op = self.lines[n].op
+                self.nth[n] = seen[op] if op in seen else 0
+                seen[op] = self.nth[n] + 1
         self.into: dict[int, list[Link]] = {step.number: [] for step in steps}
         self.inside: dict[int, list[Link]] = {}
         for link in graph.links:
@@ -137,7 +144,7 @@ class _Search:
             place = self._place(self.graph.roots[line.inputs[0]])
             if place is not None:
                 return place
-        return self.ordinal[n], line.op
+        return self._call(n)
 
     def _origin(self, n: int) -> int:
         """The line that a cut was made from, or the line itself."""
@@ -187,7 +194,7 @@ class _Search:
             elsewhere = n in self.ordinal  # a decoder starts from an encoder's last state
             if home == step.number if elsewhere else home not in (None, step.number):
                 continue
-            state = places.get((self.ordinal[link.child], link.argument))
+            state = places.get((*self._call(link.child), link.argument))
             if state is not None or self._is_called_state(n):
                 found.setdefault(n, []).append(link)
             if state is not None:
@@ -203,13 +210,17 @@ class _Search:
             self.found.lanes[n] = lanes.get(n) or self._lane_name(n, step)
         return found
 
-    def _places_of_states(self, step: TimeStep) -> dict[tuple[int, int], int]:
+    def _call(self, n: int) -> tuple[int, str | None]:
+        """Which operation of its step a line is: the second product."""
+        return self.nth[n], self.lines[n].op
+
+    def _places_of_states(self, step: TimeStep) -> dict[tuple[int, str | None, int], int]:
         """Where in its step, and as which argument, the step after a first one takes a state."""
         taker, places = self._taker(step), {}
         for link in self.into[taker.number] if taker is not None else ():
             source = self._origin(link.source)
             if taker is not None and self.homes[source] == taker.previous:
-                places[self.ordinal[link.child], link.argument] = source
+                places[(*self._call(link.child), link.argument)] = source
         return places
 
     def _not_states(self, instead: Mapping[int, list[int]]) -> set[int]:
