@@ -100,7 +100,7 @@ class _Search:
             seen: dict[str | None, int] = {}
             for n in step.members:
                 op = self.lines[n].op
-                self.nth[n] = seen[op] if op in seen else 0
+                self.nth[n] = seen.get(op, 0)
                 seen[op] = self.nth[n] + 1
         self.into: dict[int, list[Link]] = {step.number: [] for step in steps}
         self.inside: dict[int, list[Link]] = {}
