@@ -118,11 +118,10 @@ class Plan:
         steps = [step for step in self.steps if step.fold is None or step.rolled]
         chains = Counter(step.path for step in steps)
         alike: dict[Any, set[int]] = {}
-        for n in self.graph.drawn:
-            step, line = self.step_of(n), self.line(n)
-            if step is None or step.rolled or line.kind != "parameter":
-                continue
-            if chains[step.path] > 1:
+        lines, drawn = self.graph.lines, self.graph.drawn
+        for n in [n for n in drawn if lines[n].kind == "parameter"]:
+            step, line = self.step_of(n), lines[n]
+            if step is not None and not step.rolled and chains[step.path] > 1:
                 alike.setdefault((step.path, base_name(line.name)), set()).add(n)
         return frozenset([n for some in alike.values() if len(some) == 1 for n in some])
 

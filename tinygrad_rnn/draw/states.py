@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from collections import deque
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from ..program.lines import FOLDED
@@ -144,7 +144,7 @@ class _Search:
             place = self._place(self.graph.roots[line.inputs[0]])
             if place is not None:
                 return place
-        return self._call(n)
+        return self.nth[n], line.op
 
     def _origin(self, n: int) -> int:
         """The line that a cut was made from, or the line itself."""
@@ -309,17 +309,21 @@ class _Search:
         """The lane of each new state: that of the same place, else name, in the step before."""
         found: dict[int, str] = {}
         for n in leaving:
-            name, place = base_name(self.lines[n].name), self._place(n)
-            alike = [m for m in entering if self._place(m) == place]
-            called = [m for m in entering if name and base_name(self.lines[m].name) == name]
-            if alike or called:
-                found[n] = self._lane((alike or called)[0], step)
+            place = self._place(n)
+            alike = [m for m in entering if self._place(m) == place] or self._called(n, entering)
+            if alike:
+                found[n] = self._lane(alike[0], step)
         new = [n for n in leaving if n not in found]
         begun = [m for m in entering if self._begins_in_between(m)]
         begun = [m for m in begun if self._lane(m, step) not in found.values()]
         if len(new) == len(begun) == 1:
             found[new[0]] = self._lane(begun[0], step)
         return found | {n: self._lane_name(n, step) for n in new if n not in found}
+
+    def _called(self, n: int, entering: Iterable[int]) -> list[int]:
+        """The states that have the same name."""
+        name = base_name(self.lines[n].name)
+        return [m for m in entering if name and base_name(self.lines[m].name) == name]
 
     def _begins_in_between(self, m: int) -> bool:
         """Whether a state begins in the steps left out, so that no step before has its place."""
