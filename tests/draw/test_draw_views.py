@@ -23,6 +23,7 @@ from tinygrad_rnn import Tensor, nn
 from tinygrad_rnn.draw import draw
 from tinygrad_rnn.draw.arrows import THINNEST, WIDEST
 from tinygrad_rnn.draw.labels import bars
+from tinygrad_rnn.draw.theme import THEMES
 from tinygrad_rnn.program import Graph
 
 ARROW = re.compile(r'^(\w+) -> (\w+) \[class="from-n(\d+) to-n(\d+) argument-(\d+)"(.*)\]$', re.M)
@@ -42,7 +43,10 @@ def arrows(source: str) -> dict[tuple[int, int], tuple[int, dict[str, str]]]:
     for _, _, origin, child, argument, rest in ARROW.findall(source):
         edge = int(child), int(argument)
         assert edge not in found
-        found[edge] = int(origin), dict(re.findall(r'(\w+)="([^"]*)"', rest))
+        values = dict(re.findall(r'(\w+)="([^"]*)"', rest))
+        number = re.search("label=<.*<TD>(.*)</TD>", rest)
+        values |= {"label": number[1]} if number else {}
+        found[edge] = int(origin), values
     return found
 
 
@@ -128,6 +132,14 @@ def test_the_diamond_shows_the_sum_of_its_uses():
     assert words(source, "node-n0") == "a 3 ∇ 3 + 3 + 6 = 12"
     labels = {edge: values["label"] for edge, (_, values) in arrows(source).items()}
     assert labels == {(1, 0): "3", (1, 1): "3", (2, 0): "6", (2, 1): "3"}
+
+
+@pytest.mark.parametrize("theme", THEMES)
+def test_the_number_on_an_arrow_has_a_ground_of_its_own(theme):
+    """The arrow would run through its sign."""
+    drawing = draw(leaf(3.0, "x") - leaf(2.0, "y"), view="backward", theme=theme)
+    ground = f'BGCOLOR="{THEMES[theme].background}"><TR><TD>-1</TD>'
+    assert ground in drawing.source
 
 
 def test_signs_in_a_sum_are_written_once():

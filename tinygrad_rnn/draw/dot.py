@@ -313,7 +313,7 @@ class _Writer:
                 links = self._in_order(links, self.entering[home])
             for k, link in enumerate(links):
                 edge = child, link.argument
-                looks = arrows.link(link, edge in lanes)
+                looks = self._legible(arrows.link(link, edge in lanes))
                 if plan.folds:
                     looks = looks | self._when(when(plan, link))
                 if edge in spines:
@@ -338,6 +338,16 @@ class _Writer:
             return entering.index(lane) if lane in entering else between
 
         return sorted(links, key=place)
+
+    def _legible(self, looks: dict[str, str]) -> dict[str, str]:
+        """With a ground for the number on an arrow, so that the arrow does not run through it."""
+        if "label" not in looks:
+            return looks
+        number, ground = looks["label"], self.theme.background
+        if not self.nodes.rich:
+            return looks | {"label": f"\u00a0{number}\u00a0"}
+        table = f'<TABLE BORDER="0" CELLPADDING="1" CELLSPACING="0" BGCOLOR="{ground}">'
+        return looks | {"label": Quoted(f"<{table}<TR><TD>{number}</TD></TR></TABLE>>")}
 
     def _when(self, words: str) -> dict[str, str]:
         """At which steps an arrow is there."""

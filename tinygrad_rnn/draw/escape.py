@@ -67,7 +67,7 @@ def pairs(values: Mapping[str, str]) -> str:
 
 def form(values: Mapping[str, str]) -> str:
     """The same for colours, shapes and sizes: they stand in every statement, and there are few sets
-    of them. No value is `Quoted`."""
+    of them."""
     return _form(tuple(values.items()))
 
 
