@@ -294,7 +294,9 @@ def test_others_are_left_out_and_counted():
     pale = draw(graph, focus=("x2", "loss"), others="pale")
     drawing = draw(graph, focus=("x2", "loss"), others="hide")
     left = len(graph.nodes) - len(nodes(drawing.source))
-    assert drawing.caption == f"from x2 to loss: 2 ways; not drawn: {left} lines out of focus"
+    lost = len(graph.edges) - len(arrows(drawing.source))
+    words = f"{lost} arrows out of focus, {left} lines out of focus"
+    assert lost > 0 and drawing.caption == f"from x2 to loss: 2 ways; not drawn: {words}"
     assert "D6D6D6" in pale.source and "D6D6D6" not in drawing.source
 
 
@@ -437,3 +439,21 @@ def test_all_that_a_walk_back_records_is_under_gradient():
         "multiply", "sum", "multiply", "sum", "add",  # made of them
     ]  # fmt: skip
     assert graph.listing().count("# gradient") == 1
+
+
+@pytest.mark.parametrize("name", ["LSTM", "GRU", "diamond", "character model", "truncated"])
+@pytest.mark.parametrize("options", [{"weights": "hide"}, {"others": "hide"}], ids=str)
+def test_arrows_that_go_with_what_is_left_out_are_counted(name, options):
+    graph = Graph(GRAPHS[name]())
+    if "others" in options:
+        options = {**options, "focus": graph.nodes[graph.ends[0]].inputs and _ends_of(graph)}
+    drawing = draw(graph, hide=(), fold=None, max_nodes=10**4, **options)
+    counts = re.findall(r"(\d[\d,]*) arrows? (?:out of|from)", drawing.caption)
+    lost = sum(int(count.replace(",", "")) for count in counts)
+    assert len(arrows(drawing.source)) + lost == len(graph.edges)
+
+
+def _ends_of(graph: Graph) -> tuple[Tensor, Tensor]:
+    """A leaf that needs a gradient, and the output."""
+    leaf_ = next(line.tensor for line in graph.nodes if line.kind == "parameter")
+    return leaf_, graph.outputs[0]

@@ -93,12 +93,13 @@ def demand_operations(names: Collection[str], graph: Graph) -> None:
 def without_parameters(graph: Contracted) -> Contracted:
     """The same without the parameters and their arrows; the caption counts them."""
     parameters = {n for n in graph.drawn if graph.lines[n].kind == "parameter"}
-    counted = Counter({"parameter": len(parameters)}) if parameters else Counter()
+    links = [link for link in graph.links if link.source not in parameters]
+    lost = {"parameter": len(parameters), "arrow from parameters": len(graph.links) - len(links)}
     return replace(
         graph,
         drawn=[n for n in graph.drawn if n not in parameters],
-        links=[link for link in graph.links if link.source not in parameters],
-        hidden=graph.hidden + counted,
+        links=links,
+        hidden=graph.hidden + Counter(lost),
     )
 
 

@@ -65,8 +65,8 @@ def without_others(graph: Contracted, focus: Focus) -> Contracted:
     left = [n for n in graph.drawn if n not in focus.lines]
     kept = [n for n in graph.drawn if n in focus.lines]
     links = [x for x in graph.links if x.source in focus.lines and x.child in focus.lines]
-    counted = Counter({"line out of focus": len(left)}) if left else Counter()
-    return replace(graph, drawn=kept, links=links, hidden=graph.hidden + counted)
+    lost = {"line out of focus": len(left), "arrow out of focus": len(graph.links) - len(links)}
+    return replace(graph, drawn=kept, links=links, hidden=graph.hidden + Counter(lost))
 
 
 def _with_movements(graph: Graph, lines: set[int]) -> frozenset[int]:
