@@ -185,7 +185,7 @@ class Tensor(Arraylike):
     def detach(self) -> Tensor:
         """The same values (and array) with no memory: gradients stop here."""
         out = _result(self._array, None, False)
-        out.cut = weakref.ref(self) if self._requires_grad else None
+        out.cut = weakref.ref(self) if self._requires_grad else self.cut  # cut twice is cut
         return out
 
     def backward(self, grad: ArrayLike | None = None) -> None:

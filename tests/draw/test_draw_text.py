@@ -32,8 +32,11 @@ def nodes(source: str) -> set[int]:
     return {int(n) for n in re.findall(r'id="node-n(\d+)"', source)}
 
 
-def hidden_count(caption: str) -> int:
-    return sum(map(int, re.findall(r"\d+", caption)))
+def hidden_count(caption: str, arrows: bool = False) -> int:
+    """How many lines, or arrows, a caption says are not drawn."""
+    _, _, items = caption.partition("not drawn: ")
+    counts = re.findall(r"(\d[\d,]*) (\w+)", items)
+    return sum(int(n.replace(",", "")) for n, noun in counts if noun.startswith("arrow") is arrows)
 
 
 def label(source: str, svg_id: str) -> str:
@@ -97,6 +100,9 @@ def test_every_line_and_argument_is_drawn_or_counted(name, weights):
         if (root := _root(graph, operand, missing - tabled)) not in gone
     ]
     assert arrows(drawing.source) == sorted(expected)
+    ends = [line for line in graph.nodes if line.number not in missing or line.number in tabled]
+    lost = sum(len(line.inputs) for line in ends) - len(expected)
+    assert lost == hidden_count(drawing.caption, arrows=True)
 
 
 def _in_table(drawing, n):

@@ -23,7 +23,7 @@ from .arrows import Arrows, BackwardArrows
 from .contract import MOVEMENTS, demand_operations
 from .dot import dot_text
 from .drawing import Drawing
-from .labels import Labeller
+from .labels import Labeller, shape_text
 from .mermaid import mermaid_text
 from .names import plural
 from .options import SHOWN, Options, as_focus
@@ -240,13 +240,23 @@ def _check_size(plan: Plan, graph: Graph, options: Options, max_nodes: int) -> N
 def _gradients(graph: Graph, seed: Any, demanded: bool) -> tuple[Gradients | None, str]:
     """All gradients; or None where there are none, and, if there should be some, why."""
     if seed is None and not graph.differentiable:
-        return None, ""
+        return None, _why_none(graph)
     try:
         return graph.gradients(seed), ""
     except Exception as error:  # whatever a rule says, the values can be drawn
         if demanded:
             raise
         return None, f"no gradients: {error}"
+
+
+def _why_none(graph: Graph) -> str:
+    """Why there are no gradients; "" if nothing asks for one."""
+    if not graph.outputs or not any(output.requires_grad for output in graph.outputs):
+        return ""
+    if len(graph.outputs) > 1:
+        return f"no gradients: they start at one output, and there are {len(graph.outputs)}"
+    shape = shape_text(graph.outputs[0].shape)
+    return f"no gradients: the output is {shape} and no single number, so pass seed="
 
 
 def _as_recorded(graph: Graph) -> str:

@@ -51,7 +51,8 @@ def printable(text: str) -> str:
     dot would write the node's own name for that.
     """
     if not text.isprintable():
-        text = _UNPRINTABLE.sub("\ufffd", text.replace("\r", ""))
+        text = text.replace("\r", "").replace("\t", " ")  # dot takes no label of tabs alone
+        text = _UNPRINTABLE.sub("\ufffd", text)
     return _DOT_ESCAPE.sub("\\\\\u2060", text) if "\\" in text else text
 
 

@@ -12,6 +12,7 @@ from collections import Counter
 from dataclasses import dataclass, replace
 
 from ..program import Graph
+from ..program.lines import in_one_row
 from ..tensor import Tensor
 from .contract import MOVEMENTS, Contracted
 from .names import is_shown_as
@@ -55,7 +56,7 @@ def _word(graph: Graph, n: int, end: Tensor | str) -> str:
     name = end if isinstance(end, str) else end.name
     if name is None:
         return f"n{n}"
-    several = sum(line.name == name for line in graph.nodes) > 1
+    several, name = sum(line.name == name for line in graph.nodes) > 1, in_one_row(name)
     t = graph.nodes[n].t
     return f"{name} (n{n}{'' if t is None else f', t = {t}'})" if several else name
 

@@ -32,7 +32,9 @@ def legend(plan: Plan, nodes: Nodes) -> Iterator[str]:
     samples = []
     for name, meaning in MEANINGS.items():
         if name in looks:
-            samples.append((name, {"label": meaning, **theme.nodes[name]}))
+            parted = name == "op" and not nodes.merged
+            words = "result of the operation in the circle" if parted else meaning
+            samples.append((name, {"label": words, **theme.nodes[name]}))
     if plan.references:
         pill = {
             "style": "filled,rounded,dashed",

@@ -22,7 +22,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from .lines import MOVEMENTS, Line
+from .lines import MOVEMENTS, Line, in_one_row
 
 _REDUCING = frozenset(("sum", "prod", "max", "min", "cumsum", "scatter", "reassembled"))
 
@@ -82,7 +82,8 @@ def summary(lines: Sequence[Line], kept: Sequence[int], by_step: bool) -> Summar
             row[k] += n
     rows = []
     for scope, (steps, *numbers) in totals.items():
-        rows.append(Row(" / ".join(map(str, scope)) or "outside", len(steps), *numbers))
+        name = in_one_row(" / ".join(map(str, scope))) or "outside"
+        rows.append(Row(name, len(steps), *numbers))
     return Summary(rows)
 
 

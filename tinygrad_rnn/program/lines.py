@@ -29,6 +29,7 @@ MOVEMENTS = (
     "getitem", "split", "transpose", "reshape", "broadcast_to", "astype", "concatenate", "stack",
 )  # fmt: skip
 
+_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 LAYER = re.compile(r"layer(\d+)(_reverse)?")
 
 
@@ -183,6 +184,15 @@ def short(value: Any) -> str:
         return " ".join([f"{v + 0:.3g}" for v in flat.tolist()]) or "empty"
     size = math.sqrt(flat.dot(flat)) if flat.dtype.kind == "f" else np.linalg.norm(flat)
     return f"|·| {size:.3g}"
+
+
+def in_one_row(text: str) -> str:
+    """A name without line breaks and other controls, which a terminal would obey.
+
+    >>> in_one_row("x\\n\\x1b[2J")
+    'x\\\\n\\\\x1b[2J'
+    """
+    return text if text.isprintable() else _CONTROL.sub(lambda c: repr(c[0])[1:-1], text)
 
 
 @lru_cache(maxsize=4096)

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from .lines import FOLDED, Gradients, Line, Scope, short
+from .lines import FOLDED, Gradients, Line, Scope, in_one_row, short
 
 
 def listing(
@@ -27,7 +27,7 @@ def listing(
         here = line.path if line.op == FOLDED else line.scope
         if line.op is not None and here != scope:
             scope = here
-            rows.append(f"# {' / '.join(map(str, scope)) or 'outside'}")
+            rows.append(f"# {in_one_row(' / '.join(map(str, scope))) or 'outside'}")
         columns = [f"n{line.number}".ljust(width) + "  " + formula(line)]
         columns += [str(line.shape)] if "shape" in show else []
         columns += [short(line.value)] if "value" in show else []
@@ -47,10 +47,11 @@ def formula(line: Line) -> str:
     if line.kind == "constant":
         return repr(line.value) if np.isscalar(line.value) else "constant"
     if line.op is None:
-        return line.name or "(unnamed)"
+        return in_one_row(line.name or "(unnamed)")
     operands = [f"n{k}" for k in line.inputs]
     attrs = [f"{key}={attr_text(value)}" for key, value in line.attrs.items()]
-    return f"{line.name or ''} = {line.op}({', '.join(operands + attrs)})".lstrip()
+    made = f"{line.name or ''} = {line.op}({', '.join(operands + attrs)})"
+    return in_one_row(made.lstrip())
 
 
 def attr_text(value: Any) -> str:

@@ -188,7 +188,7 @@
     const growth = shows[part.id] || [], reached = latest(growth, until);
     const kind = part.classList.contains("reference") ? `${line.kind === "op" ? "" : line.kind} reference to ${name(n)}` : lines[n].kind === "op" ? "" : lines[n].kind;
     const value = part.classList.contains("ahead") ? "not computed yet" : `value ${plain(line.v)}`;
-    const g = reached ? `gradient ${reached === growth.at(-1) ? "" : "so far "}${plain(reached[1])}` : "no gradient yet";
+    const g = reached ? `gradient ${reached === growth.at(-1) ? "" : "so far "}${plain(reached[1])}` : growth.length ? "no gradient yet" : "no gradient";
     return [title(own), kind, value, g].filter(Boolean).join(", ");
   }
 
