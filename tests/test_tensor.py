@@ -688,3 +688,10 @@ def test_a_variadic_rule_gets_its_inputs_as_they_are():
     many(*xs).backward()
     assert len(seen) == 5 and all(inputs is seen[0] for inputs in seen)
     assert [float(x.grad) for x in xs] == [1.0] * 5
+
+
+def test_what_is_cut_twice_is_still_cut():
+    a = tg.Tensor(2.0, requires_grad=True)
+    h = a * a
+    twice = h.detach().detach()
+    assert twice.cut() is h and tg.Tensor(1.0).detach().cut is None

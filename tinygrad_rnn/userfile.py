@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from difflib import get_close_matches
 from itertools import count
 from pathlib import Path
-from types import ModuleType
+from types import BuiltinFunctionType, FunctionType, ModuleType
 from typing import Any
 
 _numbers = count(1)  # two files of one name are two modules
@@ -126,6 +126,7 @@ def _names(found: Any, name: str) -> str:
 
 
 def _imported(value: Any, module: Any) -> bool:
-    home = getattr(value, "__module__", None)  # numbers and the like have none
-    here = module.__name__ if isinstance(module, ModuleType) else home
-    return isinstance(value, ModuleType) or home not in (None, here)
+    if not isinstance(value, type | FunctionType | BuiltinFunctionType):
+        return isinstance(value, ModuleType)  # an object is the file's own, whatever its class
+    here = module.__name__ if isinstance(module, ModuleType) else value.__module__
+    return value.__module__ not in (None, here)

@@ -96,7 +96,7 @@ def test_ones_own_function_is_drawn(call, tmp_path, name):
         (["mine.py:build", "--focus", ""], "focus is"),
         (["mine.py:build", "--show", "values"], "show is any of"),
         (["--depth", "1", "--focus", "x"], "give one"),
-        (["--max-nodes", "3"], "max_nodes=49 "),
+        (["--max-nodes", "3"], "--max-nodes 49 .*--fold 2 .*--rolled .*--listing"),
         (["--out", "a.xyz"], "no format 'xyz': use svg, pdf, png, gv"),
         (["--out", "."], "--out needs a file name"),
         (["--out", "there.gv"], "[Dd]irectory: there.gv$"),

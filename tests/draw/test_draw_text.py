@@ -514,3 +514,86 @@ def test_an_initial_state_that_the_steps_take_as_well_is_drawn():
     used = {end for line in source.splitlines() if " -> " in line and "{" not in line
             for end in re.findall(r"\b\w+\b", line.partition("[")[0])}  # fmt: skip
     assert used and used <= made
+
+
+@pytest.mark.parametrize(
+    "options, error, message",
+    [
+        ({"show": 5}, ValueError, "show is any of .* given 5"),
+        ({"hide": None}, ValueError, "hide is a collection .* given None"),
+        ({"steps": 3}, ValueError, r"steps are several .* \[1, 2, 50\]; given 3"),
+        ({"steps": ["a"]}, ValueError, "steps are whole numbers"),
+        ({"focus": 3}, ValueError, "focus is .* given 3"),
+        ({"max_nodes": "5"}, ValueError, "max_nodes is how many .* given '5'"),
+        ({"legend": "no"}, ValueError, "legend is True or False; given 'no'"),
+        ({"rolled": "no"}, ValueError, "rolled is True or False; given 'no'"),
+        ({"depth": True}, ValueError, "depth counts .* given True"),
+    ],
+    ids=str,
+)
+def test_bad_arguments_are_named(options, error, message):
+    with pytest.raises(error, match=message):
+        draw(diamond(), **options)
+
+
+@pytest.mark.parametrize("given", [3, None, "x", [leaf(1.0, "a"), 3]], ids=str)
+def test_what_is_no_tensor_is_not_drawn(given):
+    with pytest.raises(TypeError, match="draw takes a Tensor, several, or a Graph; given"):
+        draw(given)
+
+
+@pytest.mark.parametrize("timeout", [0, -1, "5", None, True])
+def test_a_timeout_is_a_number_of_seconds(timeout):
+    with pytest.raises(ValueError, match="timeout is a number of seconds, more than 0; given"):
+        draw(diamond()).pipe("svg", timeout=timeout)
+
+
+def test_advice_is_of_what_would_help():
+    a = leaf(3.0, "a")
+    with pytest.raises(ValueError, match="max_nodes=2") as refused:
+        draw(a * a, max_nodes=1)
+    assert not re.search("depth|fold=|rolled", str(refused.value))
+    assert "No part of it folds: no stretch of operations comes three" in str(refused.value)
+    with pytest.raises(ValueError, match="depth=1 for boxes"):
+        draw(cell("LSTMCell"), max_nodes=5, depth=3)
+    with pytest.raises(ValueError) as refused:
+        draw(GRAPHS["character model"](), max_nodes=1, depth=1)
+    assert "depth" not in str(refused.value)
+
+
+@pytest.mark.parametrize("style", ["merged", "separate", "record"])
+def test_a_name_of_white_space_is_drawn(style):
+    for name in ("\t", "\t\n", " ", "\n"):
+        x = leaf([1.0, 2.0], name)
+        with tg.scope(name):
+            y = x * x
+        y.name = name
+        for options in ({}, {"depth": 1}):
+            assert b"<svg" in draw(y.sum(), style=style, **options).pipe("svg")
+
+
+def test_a_caption_says_why_there_are_no_gradients():
+    x = leaf([1.0, 2.0], "x")
+    assert draw(x * 2.0).caption == (
+        "no gradients: the output is 2 and no single number, so pass seed="
+    )
+    assert draw([x.sum(), x * x]).caption == (
+        "no gradients: they start at one output, and there are 2"
+    )
+    assert draw(x * 2.0, seed=[1.0, 1.0]).caption == draw(x.sum()).caption == ""
+    assert draw(Tensor([1.0, 2.0]) * 2.0).caption == draw(x * 2.0, show=()).caption == ""
+
+
+def test_names_obey_no_terminal():
+    x = leaf(2.0, "x\nn1  = evil(n0)  99\x1b[31m")
+    with tg.scope("mod\n# t=9\x1b[2J"):
+        y = x * x
+    graph = Graph(y)
+    texts = [
+        graph.listing(),
+        str(graph.summary()),
+        repr(draw(y, focus=x)),
+        draw(y, focus=x).caption,
+    ]
+    for text, rows in zip(texts, (3, 4, 1, 1), strict=True):
+        assert "\x1b" not in text and len(text.splitlines()) == rows

@@ -622,3 +622,29 @@ def test_the_webassembly_build_lays_out_the_same_page(monkeypatch):
     data = data_of(page)
     assert len([part for part in data["shows"] if part.startswith("row-")]) == 4
     assert all(growth for part, growth in data["shows"].items() if part.startswith("ref-"))
+
+
+def test_a_page_refuses_what_it_cannot_show_and_says_what_to_do(tmp_path):
+    a = leaf(3.0, "a")
+    with pytest.raises(ValueError, match=r"was read from JSON.*record it again"):
+        tg.step_through(Graph.from_json(Graph(a * a).to_json()))
+    output, _ = tg.nn.LSTM(2, 3, rng=0)(np.ones((40, 1, 2)))
+    with pytest.raises(ValueError, match=r"would have .* nodes: step through") as refused:
+        tg.step_through((output * output).sum())
+    assert not re.search("fold|rolled|depth", str(refused.value))
+    for option in ({"predict": "no"}, {"numeric": 1}):
+        with pytest.raises(ValueError, match="is True or False; given"):
+            tg.step_through(a * a, **option)
+    with pytest.raises(TypeError, match="title is a text; given 5"):
+        tg.step_through(a * a, title=5)
+    with pytest.raises(ValueError, match="timeout is a number of seconds"):
+        tg.step_through(a * a, timeout="3")
+
+
+@can_draw
+def test_a_page_is_saved_as_html_only(tmp_path):
+    page = tg.step_through(leaf(3.0, "a") * 2.0)
+    with pytest.raises(ValueError, match=r"'p.svg' says \.svg: call it 'p.html'"):
+        page.save(tmp_path / "p.svg")
+    assert not (tmp_path / "p.svg").exists()
+    assert page.save(tmp_path / "p.html").endswith("p.html")

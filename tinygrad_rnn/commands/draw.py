@@ -18,7 +18,7 @@ from .. import nn
 from ..draw import Drawing, DrawingError, draw
 from ..draw.contract import MOVEMENTS
 from ..draw.drawing import check_format
-from ..draw.options import CHOICES, SHOWN
+from ..draw.options import CHOICES, SHOWN, TooManyNodes
 from ..draw.page import Page, step_through
 from ..modes import scope
 from ..program import Graph
@@ -32,7 +32,7 @@ HELP = {
     "view": "backward: arrows turned round, as thick as the gradient on them",
     "style": "an operation and its result: one node, two, or two with name | data | grad",
     "others": "what is not in focus",
-    "theme": "print is black on white",
+    "theme": "print is black on white; auto, of a page: as the reader's system has it",
 }
 BUILT_IN = ("cell", "steps", "hidden", "seed")
 SELECTING = ("weights", "view", "style", "others", "hide", "depth", "focus", "legend", "rolled",
@@ -58,7 +58,7 @@ def add_arguments(sub: argparse.ArgumentParser, number: Callable[[str], int]) ->
     for name, choices in CHOICES.items():
         sub.add_argument(
             f"--{name}",
-            choices=choices,
+            choices=(*choices, "auto") if name == "theme" else choices,
             default=choices[0],
             help=f"{HELP[name]} (default: {choices[0]})",
         )
@@ -118,6 +118,8 @@ def run(arguments: argparse.Namespace) -> int:
     _demand_used(arguments, what)
     if not is_page:
         check_format(path.suffix or ".svg")
+        if arguments.theme == "auto":
+            raise ValueError(f"--theme auto is for pages: {what} is light, dark or print")
     graph = _graph(arguments)
     show = _words(arguments.show)
     try:
@@ -133,12 +135,24 @@ def run(arguments: argparse.Namespace) -> int:
             written = drawing.render(path, timeout=arguments.timeout)
     except DrawingError:
         raise
+    except TooManyNodes as error:
+        raise ValueError(error.told(_flag, "--listing")) from error
     except RuntimeError as error:  # a gradient that cannot be had: the message says why
         raise ValueError(str(error)) from error
     for warning in said:  # that the layout took too long, and what was drawn instead
         print(f"tinygrad-rnn draw: {warning.message}", file=sys.stderr)
     print(f"{drawing.caption}\n  {written}" if drawing.caption else f"  {written}")
     return 0
+
+
+def _flag(name: str, value: Any) -> str:
+    """An argument of `draw` as a flag.
+
+    >>> _flag("max_nodes", 612), _flag("rolled", True)
+    ('--max-nodes 612', '--rolled')
+    """
+    flag = f"--{name.replace('_', '-')}"
+    return flag if value is True else f"{flag} {value}"
 
 
 def _what(listing: bool, suffix: str) -> str:
@@ -165,14 +179,17 @@ def _demand_used(arguments: argparse.Namespace, what: str) -> None:
 
 
 def _page(graph: Graph, arguments: argparse.Namespace) -> Page:
-    if not graph.outputs:
-        raise ValueError("a page needs the recorded graph, and this one was read from JSON")
-    if len(graph.outputs) != 1:
+    if len(graph.outputs) > 1:
         raise ValueError(f"a page steps back from one output, and there are {len(graph.outputs)}")
+    if graph.outputs and graph.outputs[0].size != 1:
+        raise ValueError(
+            f"a page steps back from a single number, and this output has shape"
+            f" {graph.outputs[0].shape}: return (y * seed).sum(), where seed is dL/dy"
+        )
     if arguments.theme == "print":
-        raise ValueError("a page is light or dark: choose one of them with --theme")
+        raise ValueError('a page is light or dark, or "auto": choose one of them with --theme')
     return step_through(
-        graph.outputs[0],
+        graph,
         numeric=arguments.numeric,
         predict=arguments.predict,
         theme=arguments.theme,

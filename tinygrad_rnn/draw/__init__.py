@@ -16,6 +16,8 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
+import numpy as np
+
 from ..modes import uncollected
 from ..program import Gradients, Graph
 from ..tensor import Tensor
@@ -26,7 +28,7 @@ from .drawing import Drawing
 from .labels import Labeller, shape_text
 from .mermaid import mermaid_text
 from .names import plural
-from .options import SHOWN, Options, as_focus
+from .options import SHOWN, Options, TooManyNodes, as_focus, as_steps
 from .plan import LONG, Plan, make_plan
 from .render import DrawingError
 from .theme import known_theme
@@ -104,8 +106,10 @@ def draw(
     """
     options = Options(
         rankdir, show, weights, hide, view, style, depth, as_focus(focus), others, theme, legend,
-        rolled, fold, None if steps is None else tuple(steps),
+        rolled, fold, as_steps(steps),
     )  # fmt: skip
+    if not isinstance(max_nodes, int | np.integer) or max_nodes < 1:
+        raise ValueError(f"max_nodes is how many nodes to draw at most; given {max_nodes!r}")
     return _drawing(_graph(outputs), options, max_nodes, seed)
 
 
@@ -204,9 +208,16 @@ def _norms(graph: Graph, seed: Any) -> dict[int, Sequence[float]]:
 def _graph(outputs: Tensor | Graph | Sequence[Tensor]) -> Graph:
     if isinstance(outputs, Graph):
         return outputs
-    several = (outputs,) if isinstance(outputs, Tensor) else tuple(outputs)
+    listed = isinstance(outputs, Iterable) and not isinstance(outputs, Tensor | str)
+    several = tuple(outputs) if listed else (outputs,)
     if not several:
         raise ValueError("there is nothing to draw: give a Tensor, several, or a Graph")
+    strangers = [one for one in several if not isinstance(one, Tensor)]
+    if strangers:
+        kind = type(strangers[0]).__name__
+        raise TypeError(
+            f"draw takes a Tensor, several, or a Graph; given {kind} {strangers[0]!r:.60}"
+        )
     return Graph(*several)
 
 
@@ -224,17 +235,18 @@ def _check_size(plan: Plan, graph: Graph, options: Options, max_nodes: int) -> N
     count = len(plan.nodes())
     if count <= max_nodes:
         return
-    ways = [f"max_nodes={count} (max_nodes is {max_nodes})"]
+    ways: list[tuple[str, Any, str]] = [("max_nodes", count, f" (it is {max_nodes})")]
     if graph.loops() and not graph.folds:
-        ways += ["fold=2 for the first and last steps", "rolled=True for one step of each loop"]
-    if not options.focus:
-        ways.append("depth=1 for boxes of modules")
+        ways.append(("fold", 2, " for the first and last steps"))
+        ways.append(("rolled", True, " for one step of each loop"))
+    deep = options.depth is None or options.depth > 1
+    if deep and not options.focus and any(line.path for line in graph.nodes):
+        ways.append(("depth", 1, " for boxes of modules"))
+    what = f"this graph has {count} nodes to draw"
     steps = f" in {len(plan.steps)} time steps: draw a shorter sequence" if plan.steps else ""
-    differ = f". Not all of it folds: {graph.remarks[0]}" if graph.remarks else ""
-    raise ValueError(
-        f"this graph has {count} nodes to draw{steps or ': draw a part of it'}, or pass"
-        f" {', or '.join(ways)}; Graph(y).listing() prints it as text{differ}"
-    )
+    part = "Not all" if graph.folds or graph.loops() else "No part"
+    differ = f". {part} of it folds: {graph.remarks[0]}" if graph.remarks else ""
+    raise TooManyNodes(count, what + (steps or ": draw a part of it"), ways, differ)
 
 
 def _gradients(graph: Graph, seed: Any, demanded: bool) -> tuple[Gradients | None, str]:

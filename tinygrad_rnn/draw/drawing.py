@@ -71,6 +71,7 @@ class Drawing:
         text = self._text(format.lower().removeprefix("."))
         if text is not None:
             return text.encode()
+        demand_timeout(timeout)
         try:
             if timeout > self._given_up:
                 return self.laid_out(format, timeout)
@@ -86,6 +87,7 @@ class Drawing:
 
     def laid_out(self, format: str, timeout: float) -> bytes:
         """The bytes of the picture of all steps, or an error; see `pipe`."""
+        demand_timeout(timeout)
         return picture(self.source, self._plain, known_format(format), timeout)
 
     @cached_property
@@ -168,6 +170,12 @@ class Drawing:
             for kind, content in bundle.items()
             if (not include or kind in include) and kind not in (exclude or ())
         }
+
+
+def demand_timeout(timeout: Any) -> None:
+    """Raise unless it is a number of seconds."""
+    if isinstance(timeout, bool) or not isinstance(timeout, int | float) or not timeout > 0:
+        raise ValueError(f"timeout is a number of seconds, more than 0; given {timeout!r}")
 
 
 def check_format(format: str) -> None:

@@ -107,6 +107,8 @@ class Graph:
             return self._numbers[line]
         if isinstance(line, str):
             return named(self.nodes, line)
+        if isinstance(line, bool) or not isinstance(line, int | np.integer):
+            raise TypeError(f"a line is a Tensor, its number or its name; given {line!r}")
         if not 0 <= line < len(self.nodes):
             raise ValueError(f"this graph has lines 0 to {len(self.nodes) - 1}; given {line}")
         return int(line)
@@ -144,7 +146,7 @@ class Graph:
         Args:
             show: of "shape", "value", "grad" (dL/d(line); the graph then needs a single output).
         """
-        show = tuple(show)
+        show = (show,) if isinstance(show, str) else tuple(show)
         unknown = set(show) - {"shape", "value", "grad"}
         if unknown:
             raise ValueError(f'listing shows "shape", "value" and "grad"; given {sorted(unknown)}')

@@ -25,6 +25,7 @@ from ...files import whole_file
 from ...program import Graph
 from ...tensor import Tensor
 from .. import draw
+from ..options import TooManyNodes, demand_flag
 from .replay import Replay
 from .steps import Writer
 from .svg import Picture, palette
@@ -48,8 +49,17 @@ class Page:
         self.steps = steps
 
     def save(self, path: str | PathLike[str]) -> str:
-        """Write the file, whole or not at all. Gives the path. A missing folder is made."""
+        """Write the file, whole or not at all. Gives the path. A missing folder is made.
+
+        Raises:
+            ValueError: for a name that ends in something else than .html.
+        """
         target = Path(path)
+        if target.suffix.lower() not in ("", ".html", ".htm"):
+            raise ValueError(
+                f"a page is HTML, and {target.name!r} says {target.suffix}: call it"
+                f" {target.with_suffix('.html').name!r}, or draw a picture with tg.draw"
+            )
         target.parent.mkdir(parents=True, exist_ok=True)
         with whole_file(target) as file:
             file.write(self.html)
@@ -118,14 +128,31 @@ def step_through(
     """
     if theme not in THEMES:
         raise ValueError(f'theme is "light", "dark" or "auto"; given {theme!r}')
+    for name, flag in (("numeric", numeric), ("predict", predict)):
+        demand_flag(name, flag)
+    if title is not None and not isinstance(title, str):
+        raise TypeError(f"title is a text; given {title!r}")
     graph = output if isinstance(output, Graph) else Graph(output)
+    if graph.ends and not graph.outputs:
+        raise ValueError(
+            "a page needs the recorded graph, and this one was read from JSON, which has the"
+            " results only: record it again, and pass the output"
+        )
     if graph.folds:
         raise ValueError(
             "a page steps through every recorded operation, and this graph is folded: pass the"
             " output itself, or Graph(output)"
         )
     gradients = graph.gradients(seed)
-    drawing = draw(graph, rankdir=rankdir, fold=None, max_nodes=max_nodes, seed=seed)
+    try:
+        drawing = draw(graph, rankdir=rankdir, fold=None, max_nodes=max_nodes, seed=seed)
+    except TooManyNodes as error:
+        raise TooManyNodes(
+            error.count,
+            f"a page shows every operation, and this one would have {error.count} nodes: step"
+            " through a shorter sequence, whose steps are the same",
+            [("max_nodes", error.count, f" (it is {max_nodes}; such a page is slow)")],
+        ) from None
     picture = Picture(drawing.laid_out("svg", timeout), graph)
     writer = Writer(graph, gradients, picture.names)
     data = _data(writer, picture)
