@@ -84,7 +84,7 @@ class BackwardArrows(Arrows):
 
     def __init__(self, plan: Plan, theme: Theme, gradients: Gradients, numbered: bool) -> None:
         super().__init__(plan, theme)
-        self.gradients, self.numbered = plan.gathered(gradients) or gradients, numbered
+        self.gradients, self.numbered = gradients, numbered
         sizes = [self.size([link]) for link in plan.graph.links]
         known = [size for size in sizes if size and np.isfinite(size)]
         self.largest, smallest = max(known, default=1.0), min(known, default=1.0)
