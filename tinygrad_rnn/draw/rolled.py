@@ -44,6 +44,8 @@ def when(plan: Plan, link: Link) -> str:
         ts = taken_at(plan, link)
         some = ", ".join(ts) if len(ts) < 4 else f"{ts[0]}, {ts[1]}, … {ts[-1]}"
         return "all t" if plan.gathers(link) else f"t = {some}"
+    if inside is not None and inside.rolled and len(at) == 1:  # as one step takes, and no other
+        return f"t = {at[0]}"
     return ""
 
 

@@ -14,7 +14,7 @@ import numpy as np
 from ..arraylike import Array
 from ..modes import Step
 from .lines import FOLDED, PREVIOUS, Line, Scope, common_start, step_scope
-from .loops import Loop, anchored, in_steps
+from .loops import Loop, alongside, in_steps
 
 
 class KeptSteps:
@@ -28,6 +28,8 @@ class KeptSteps:
         gathered: the arguments (line, argument) that stand for those of all steps of a loop, or of
             a gap; with the number of that loop.
         at: for arguments that take what a rolled loop made at some steps: that loop and these.
+        mostly: for arguments of last steps that take something from outside, where the other steps
+            take it from an earlier loop: what they take.
         beside: for a rolled loop that goes along with an earlier one, step by step, that one.
         later: how much later than its loop's last step a line stands, if that is several steps.
     """
@@ -36,7 +38,7 @@ class KeptSteps:
         self, lines: Sequence[Line], loops: Sequence[Loop], keep: Callable[[Loop], Array], op: str
     ) -> None:
         self.recorded, self.loops, self.op = lines, loops, op
-        along = anchored(lines, loops) if op == FOLDED else ()
+        along = alongside(lines, loops) if op == FOLDED else ()
         alone = [loop for i, loop in enumerate(loops) if i not in along]
         self.lines = in_steps(lines, alone)  # the others: see `companions`
         self.looped, self.step, self.column = _places(loops, len(lines))
@@ -44,6 +46,7 @@ class KeptSteps:
         self.at: dict[tuple[int, int], tuple[int, list[int]]] = {}
         self.later: dict[int, int] = {}
         self.beside: dict[int, int] = {}
+        self.mostly: dict[tuple[int, int], list[int]] = {}
         self.kept: list[Array] = []
         self.names: dict[int, str] = {}
         for loop in loops:
@@ -79,7 +82,8 @@ class KeptSteps:
 
     def _note_all(self, taken: Mapping[tuple[int, int], Sequence[int]]) -> None:
         for edge, sources in taken.items():
-            self._note(edge, sources)
+            if edge not in self.mostly:
+                self._note(edge, sources)
 
     def _note(self, edge: tuple[int, int], sources: Sequence[int]) -> None:
         """At which steps of a loop what an argument takes was made: rolled, at all or at some;
@@ -122,23 +126,28 @@ class KeptSteps:
 
     def _taken_by(self, loop: Loop, earlier: Collection[int]) -> dict[tuple[int, int], list[int]]:
         """For each argument (line, argument) of the last step what all steps take in its place, if
-        that is of earlier loops and not the same for all."""
+        that is of earlier loops, perhaps but for the last, and not the same for all."""
         found = {}
         for n, column in zip(loop.steps[-1].tolist(), loop.steps.T.tolist()):
             for argument, source in enumerate(self.lines[n].inputs):
-                if self.looped[source] in earlier:
+                before = self.lines[column[-2]].inputs[argument]
+                if self.looped[source] in earlier or self.looped[before] in earlier:
                     sources = [self.lines[k].inputs[argument] for k in column]
                     if sources[0] != source:
                         found[n, argument] = sources
+                    if self.looped[source] not in earlier:
+                        self.mostly[n, argument] = [x for x in sources if self.looped[x] in earlier]
         return found
 
     def _set_apart(self, i: int, loop: Loop, name: str | None) -> None:
-        """A name for a loop without scopes, as a scope around its last step."""
+        """A name for a loop without scopes, as a scope around its last step: that is a box."""
         if name is None or loop.scoped:
             return
         self.names[i] = name
         for n in loop.steps[-1].tolist():
-            self.lines[n] = replace(self.lines[n], scope=(name, *self.lines[n].scope))
+            line = self.lines[n]
+            step = () if line.t is not None else (Step(loop.ts[-1]),)
+            self.lines[n] = replace(line, scope=(name, *step, *line.scope))
 
     def _gone(self, n: int) -> bool:
         """Whether a line belongs to a step that is left out."""

@@ -78,6 +78,7 @@ def in_steps(lines: Sequence[Line], loops: Sequence[Loop]) -> list[Line]:
     for loop in loops:
         if not loop.carried or loop.period == 1 or (not loop.scoped and _layers(lines, loop)):
             continue
+        back = _walks_back(lines, loop)
         for t, step in zip(loop.ts, loop.steps.tolist()):
             first = lines[step[0]]
             if first.t is not None and all(lines[n].scope is first.scope for n in step):
@@ -89,7 +90,9 @@ def in_steps(lines: Sequence[Line], loops: Sequence[Loop]) -> list[Line]:
                 taken = [inside[x] for x in line.inputs if x in inside]
                 if unscoped or (line.t is None and taken):
                     scope = (Step(t),) if unscoped else taken[-1]
-                    found[n] = replace(line, scope=(*scope, *line.scope))
+                    first_of_all = line.scope[:1] if unscoped and back else ()
+                    rest = line.scope[len(first_of_all) :]
+                    found[n] = replace(line, scope=(*first_of_all, *scope, *rest))
                 here = step_scope(found[n].scope)
                 if here is not None:
                     inside[n] = here
@@ -124,13 +127,23 @@ def anchored(lines: Sequence[Line], loops: Sequence[Loop]) -> dict[int, Sequence
     return found
 
 
+def alongside(lines: Sequence[Line], loops: Sequence[Loop]) -> dict[int, Sequence[int]]:
+    """Those of `anchored` that stand in the steps of the other: a recorded walk back does not."""
+    found = anchored(lines, loops)
+    return {i: some for i, some in found.items() if not _walks_back(lines, loops[i])}
+
+
+def _walks_back(lines: Sequence[Line], loop: Loop) -> bool:
+    return lines[loop.steps[0, 0]].scope[:1] == ("gradient",)
+
+
 def companions(lines: Sequence[Line], loops: Sequence[Loop]) -> dict[int, int]:
     """For lines without a time step that go along with a step of an earlier loop: a line of that.
 
     The loss of each output, and their running sum, belong to the steps that the outputs are from.
     """
     found: dict[int, int] = {}
-    for i, anchors in anchored(lines, loops).items():
+    for i, anchors in alongside(lines, loops).items():
         for step, anchor in zip(loops[i].steps.tolist(), anchors):
             found |= dict.fromkeys(step, found.get(anchor, anchor))
     return found

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from itertools import pairwise
 
 from .lines import Line
 from .loops import Loop, anchored
@@ -25,11 +26,13 @@ def numbered(
     """
     found: list[Loop] = []
     along = anchored(lines, loops)
+    several = len(loops) > 1 and not all(loop.scoped for loop in loops)
     times: dict[int, int] = {}  # of the lines in loops so far, if others go along with these
     last: dict[bool, Loop] = {}  # of one operation a step, as a running sum; and of more
     for i, loop in enumerate(loops):
-        if i in along:
-            loop = replace(loop, ts=tuple([times[n] for n in along[i]]))
+        read = _read_again(lines, loop, times) if several and not loop.scoped else None
+        if i in along or read:
+            loop = replace(loop, ts=tuple([times[n] for n in along.get(i) or read or ()]))
         elif loop.carried and not loop.scoped:
             before = last.get(loop.period == 1)
             if before is not None and _carries_on(lines, cuts, before, loop):
@@ -37,9 +40,25 @@ def numbered(
                 loop = replace(loop, ts=tuple(range(start + 1, start + len(loop) + 1)))
             last[loop.period == 1] = loop
         found.append(loop)
-        for t, step in zip(loop.ts, loop.steps.tolist() if along else ()):
-            times |= dict.fromkeys(step, t)
+        for t, step in zip(loop.ts, loop.steps.tolist() if several else ()):
+            leaves = [x for n in step for x in lines[n].inputs if lines[x].op is None]
+            times |= dict.fromkeys([*step, *leaves], t)
     return found
+
+
+def _read_again(
+    lines: Sequence[Line], loop: Loop, times: Mapping[int, int]
+) -> Sequence[int] | None:
+    """For each step of a loop the leaf of an earlier loop's step that it takes, one by one: as the
+    inputs, read from the other end."""
+    for column in loop.steps.T.tolist():
+        for argument in range(len(lines[column[0]].inputs)):
+            taken = [lines[n].inputs[argument] for n in column]
+            if all(lines[x].op is None and x in times for x in taken):
+                paces = {times[b] - times[a] for a, b in pairwise(taken)}
+                if paces in ({1}, {-1}):
+                    return taken
+    return None
 
 
 def _carries_on(

@@ -30,7 +30,8 @@ class Thinner(KeptSteps):
     Attributes:
         users, sources: for every edge the line that takes, and the line that is taken.
         stands: the recorded lines in whose place a new line stands, with that line's operands.
-        inputs: for every line that stays its operands, as pairs (recorded line, argument).
+        inputs: for every line that stays its operands, as pairs (recorded line, argument); the
+            argument is -1, -2, ... where it is that of the other steps only, see `mostly`.
         same: the lines of rolled steps that are the same at all steps, as a weight transposed.
     """
 
@@ -77,6 +78,8 @@ class Thinner(KeptSteps):
     def _edges(self, n: int, argument: int) -> list[tuple[int, int]]:
         """The recorded edges that an edge of a line that stays stands for: rolled, those of all
         steps, if they all take the same there, as a weight."""
+        if argument < 0:  # of the other steps, where the last one takes something else
+            return [(self._column(n)[-2], -1 - argument)]
         if self.op == PREVIOUS and self.looped[n] >= 0 and self._take_the_same(n, argument):
             return [(m, argument) for m in self._column(n)]
         return [(n, argument)]
@@ -173,13 +176,18 @@ class Thinner(KeptSteps):
         together = self._together(n)
         for argument, source in enumerate(inputs):
             some = together.get(argument, [argument])
+            if self.op == PREVIOUS and (n, argument) in self.mostly:
+                others = self.mostly[n, argument]
+                self._note((n, len(pairs)), others)
+                pairs.append((self._instead(others[-1], n), -1 - argument))
+                self.at[n, len(pairs)] = self.looped[n], [self.step[n]]
             if some[0] != argument:  # it stands with an earlier one
                 continue
             last, edge = some[-1], (n, len(pairs))
             if len(some) > 1 or self._gone(source):
                 if len(some) > 1 or not self._same_loop(n, source):
-                    self._note(edge, [inputs[k] for k in some])
-                source = self._instead(inputs[last], n)
+                    self._note(edge, [inputs[k] for k in some] if len(some) > 1 else [source])
+                source = self._instead(inputs[last] if len(some) > 1 else source, n)
             pairs.append((source, last))
         return pairs
 
