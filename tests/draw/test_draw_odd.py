@@ -305,8 +305,11 @@ def windows(T: int, size: int) -> Tensor:
 def test_a_rolled_window_goes_on_over_its_cut(size, view):
     graph = Graph(windows(6 * size, size)).roll()
     (fold,) = graph.folds
-    ((state, leaf_, lag),) = [x for x in fold.recurrences if graph.nodes[x[1]].kind == "cut"]
-    assert (graph.nodes[state].name, lag, fold.pace) == ("s", 1, size)
+    ((entry, always),) = fold.cut
+    ((state, leaf_, lag),) = [x for x in fold.recurrences if x[1] == entry]
+    assert always and (graph.nodes[state].name, lag, fold.pace) == ("s", 1, size)
+    assert [graph.nodes[n].name for n in graph.nodes[entry].inputs] == ["s0"]
+    assert fold.cuts == 5
     drawing = draw(graph, view=view)
     (arrow,) = (x for x in drawing.source.splitlines() if 'label="cut, t → t+' in x)
     assert arrow.startswith(f"n{leaf_} -> n{state} [") and f't → t+{size}"' in arrow
@@ -386,7 +389,7 @@ def test_mermaid_says_that_a_rolled_step_recurs_and_when_arrows_are_there(view):
         expected[f'{tail} -.->|"{words}"|'] = head
     assert len(expected) == 2 and expected.items() <= arrows.items()
     first = [arrow for arrow in arrows if '"t = 1"' in arrow]
-    assert len(first) == (view == "forward")
+    assert len(first) == 2 * (view == "forward")
 
 
 def test_what_leaves_a_rolled_window_says_when_it_was_made():
@@ -690,3 +693,102 @@ def test_a_sum_that_begins_in_the_steps_left_out_has_a_lane_of_its_own():
     ((start, lane),) = re.findall(r'^(n\d+) \[.* group="(lane[^"]*)" .*\| none \|', source, re.M)
     assert f"\n{start} [" not in boxes(source)["t = 3 … 10"]
     assert source.count(f'group="{lane}"') > 3  # on to the last step
+
+
+@pytest.mark.parametrize("T", [6, 7, 8])
+@pytest.mark.parametrize("every", [1, 3])
+def test_a_rolled_state_that_is_cut_keeps_what_it_starts_from(T, every):
+    """Also where the last step begins with a cut."""
+    u, w, alive, loss = leaf(0.5, "u"), leaf(0.5, "w"), [], 0.0
+    h = tg.tanh(u * 0.3)
+    for t in range(1, T + 1):
+        h = tg.tanh(h * w + 0.1 * t)
+        tg.label(h=h)
+        alive.append(h)
+        loss = loss + h * h
+        if t % every == 0 and t < T:
+            h = h.detach()
+    graph = Graph(loss).roll()
+    (fold,) = graph.folds
+    assert fold.cuts == (T - 1) // every
+    ((entry, always),) = fold.cut
+    assert always == (every == 1)
+    assert len(fold.recurrences) == 2 and len({x for x, _, _ in fold.recurrences}) == 2
+    (start,) = graph.nodes[entry].inputs
+    assert graph.nodes[start].op == "tanh" and "u" in [line.name for line in graph.nodes]
+    source = draw(graph).source
+    words = "cut, t → t+1" if always else "cut at times, t → t+1"
+    assert source.count(f'label="{words}"') == 1 and undeclared(source) == set()
+    assert draw(Graph.from_json(graph.to_json())).source == source
+    stands = sum(line.kind == "folded" for line in graph.nodes)
+    assert len(graph) - stands + fold.lines == len(Graph(loss))
+
+
+def both_ways(scoped: bool, first_odd: bool) -> tuple[Tensor, list[Tensor], list[Tensor]]:
+    """A bidirectional net by hand; the first step of the forward loop may have no state."""
+    w, a, b = leaf(0.5, "w"), leaf(0.3, "a"), leaf(0.2, "b")
+    xs = [Tensor(0.1 * t, name=f"x{t}") for t in range(1, 8)]
+    h, g = None if first_odd else Tensor(0.1, name="h0"), Tensor(0.2, name="g0")
+    hs, gs = [], []
+    for t, x in enumerate(xs, 1):
+        with tg.scope("forward" if scoped else "net"), tg.scope(t=t) if scoped else tg.scope("f"):
+            h = tg.tanh(x if h is None else x + h * w)
+            tg.label(h=h)
+        hs.append(h)
+    for t in range(7, 0, -1):
+        with tg.scope("backward" if scoped else "net"), tg.scope(t=t) if scoped else tg.scope("b"):
+            g = tg.tanh((hs[t - 1] * b if first_odd else xs[t - 1]) + g * a)
+            tg.label(g=g)
+        gs.append(g)
+    return g * h, hs, gs
+
+
+@pytest.mark.parametrize("scoped", [True, False])
+def test_a_loop_over_the_inputs_from_the_other_end_counts_its_steps_down(scoped):
+    output, _, _ = both_ways(scoped, first_odd=False)
+    graph = Graph(output)
+    assert [loop.ts for loop in graph.loops()] == [(1, 2, 3, 4, 5, 6, 7), (7, 6, 5, 4, 3, 2, 1)]
+    source = draw(graph, rolled=True).source
+    assert sorted(re.findall(r'class="recurrence.*label="([^"]*)"', source)) == [
+        "t → t+1",
+        "t → t−1",
+    ]
+    assert len(re.findall(r"^subgraph cluster_s", source, re.M)) == 2
+
+
+def test_a_rolled_loop_that_takes_an_odd_step_as_well_says_when():
+    """The first state is made without a state before it; read backwards, it is taken last."""
+    output, hs, _ = both_ways(True, first_odd=True)
+    graph = Graph(output)
+    drawing = draw(graph, rolled=True)
+    titles = re.findall(r'class="step" label=<<B>([^<]*)</B>', drawing.source)
+    assert sorted(titles) == ["backward × 7 steps", "forward × 6 steps", "forward: t = 1"]
+    into = re.findall(r'from-n(\d+) to-n(\d+) .* label="(all t|t = 1)"', drawing.source)
+    rolled = graph.roll()
+    (taker,) = {child for _, child, words in into if words == "all t"}
+    taken = {words: rolled.nodes[int(n)].tensor for n, child, words in into if child == taker}
+    assert taken == {"all t": hs[-1], "t = 1": hs[0]}
+    assert draw(Graph.from_json(rolled.to_json())).source == drawing.source
+
+
+def test_losses_of_the_last_steps_only_are_rolled_by_themselves():
+    hs = states(10)
+    source = draw(sum((h * h).sum() for h in hs[-3:]), rolled=True).source
+    titles = re.findall(r'class="step" label=<<B>([^<]*)</B>', source)
+    assert titles == ["loop × 10 steps", "loop × 3 steps"]
+    assert source.count('label="t = 8, 9, 10"') == 2
+
+
+def test_an_unscoped_walk_back_counts_the_steps_of_the_loop_down():
+    w, h = leaf(np.full((2, 2), 0.4), "w"), leaf(np.ones((1, 2)), "h0")
+    for _ in range(6):
+        h = tg.tanh(h @ w)
+    g = tg.grad((h * h).sum(), w, create_graph=True)
+    graph = Graph((g * g).sum())
+    back = next(loop for loop in graph.loops() if "gradient" in loop.path)
+    assert list(back.ts) == sorted(back.ts, reverse=True) and not back.scoped
+    for options in ({}, {"fold": 1}, {"rolled": True}):
+        found = boxes(draw(graph, **options).source)
+        ours = [title for title in found if not title.startswith("gradient")]
+        assert len(ours) < len(found)
+        assert not any('class="derivative' in found[title] for title in ours)

@@ -139,9 +139,9 @@ class Plan:
         drawn, roots = set(self.nodes()), self.graph.roots
         found = []
         for fold in self.folds:
+            always = dict(fold.cut)
             for state, entry, lag in fold.recurrences:
-                at_times = entry in fold.at_times
-                cut = self.line(entry).kind == "cut" and not at_times
+                cut, at_times = always.get(entry, False), always.get(entry) is False
                 found.append(Recurrence(roots[state], entry, lag * fold.pace, cut, at_times))
         return [one for one in found if one.state in drawn and one.entry in drawn]
 

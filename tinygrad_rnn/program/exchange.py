@@ -261,7 +261,7 @@ def _fold_in(part: dict[str, Any], count: int) -> Fold:
         tuple((_number(n, count), int(k), int(t)) for n, k, t in part.get("at", ())),
         tuple(_number(n, count) for n in part.get("shared", ())),
         tuple((_number(n, count), int(k)) for n, k in part.get("later", ())),
-        tuple(_number(n, count) for n in part.get("at_times", ())),
+        tuple((_number(n, count), bool(always)) for n, always in part.get("cut", ())),
     )  # fmt: skip
 
 

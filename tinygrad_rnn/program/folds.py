@@ -26,8 +26,7 @@ class Fold:
         first, last: the steps ts[first] ... ts[last] were left out.
         lines, edges: how many of the recorded program went with them.
         stands: the lines that stand for what was left out.
-        recurrences: for a rolled step, (state, where it enters, how many steps later). Where it
-            enters over a cut, that is the leaf that was cut off.
+        recurrences: for a rolled step, (state, where it enters, how many steps later).
         cuts: how many cuts of the gradient went with them.
         own: the leaves that a rolled step takes in place of others at other steps: x_t.
         gathered: the arguments (line, argument) that stand for those of all steps, or of all that
@@ -37,7 +36,7 @@ class Fold:
         at: the arguments (line, argument, t) outside that take what a rolled step made at this t.
         shared: what the steps left out take, too, each of them the same: weights.
         later: (line, how much later than its t) in a rolled step of several time steps, a window.
-        at_times: where a state enters a rolled step that is cut at some steps only.
+        cut: (where a state enters a rolled step over a cut, whether it does at all steps).
     """
 
     rolled: bool
@@ -57,7 +56,7 @@ class Fold:
     at: tuple[tuple[int, int, int], ...] = ()
     shared: tuple[int, ...] = ()
     later: tuple[tuple[int, int], ...] = ()
-    at_times: tuple[int, ...] = ()
+    cut: tuple[tuple[int, bool], ...] = ()
 
     @property
     def pace(self) -> int:

@@ -183,6 +183,7 @@ class Thinner(KeptSteps):
                 self.at[n, len(pairs)] = self.looped[n], [self.step[n]]
             if some[0] != argument:  # it stands with an earlier one
                 continue
+            source = self._origin(source, n)
             last, edge = some[-1], (n, len(pairs))
             if len(some) > 1 or self._gone(source):
                 if len(some) > 1 or not self._same_loop(n, source):
@@ -246,7 +247,8 @@ class Thinner(KeptSteps):
         lags = [k for state, k in loop.carried if state == column]
         lags = [lag] if lag in lags else lags
         for n, early in zip(loop.steps[-1].tolist(), loop.steps[0].tolist()):
-            for argument, source in enumerate(self.lines[n].inputs):
+            for argument, operand in enumerate(self.lines[n].inputs):
+                source = self._origin(operand, n)
                 taken = [source == loop.steps[-1 - lag, column] for lag in lags]
                 if any(taken):
                     found.append(self.lines[early].inputs[argument])
@@ -300,8 +302,8 @@ class Thinner(KeptSteps):
         stands = [n for n in stands if first <= self.step[n] <= last]
         end = loop.steps[-1].tolist()
         places = [(n, self.step[n], self.column[n]) for n in stands]
-        places += [(n, *self._place(x)[1:]) for n, x in self._cut_off(i) if n in numbers]
         states = [(end[j], n, len(loop) - 1 - k) for n, k, j in places if end[j] in numbers]
+        cut = [(n, self._cut_at_all(i, j)) for n, _, j in places]
         columns = zip(end, loop.steps.T.tolist())
         gathered = [edge for edge, j in self.gathered.items() if i == j]
         at = [(*edge, step) for edge, (j, steps) in self.at.items() if i == j for step in steps]
@@ -317,7 +319,7 @@ class Thinner(KeptSteps):
             tuple((numbers[n], k, loop.ts[step]) for n, k, step in at if n in numbers),
             tuple(numbers[n] for n in self._shared(loop, gap) if n in numbers),
             tuple((numbers[n], k) for n, k in self._shifts(i).items() if n in numbers),
-            tuple(numbers[n] for n, _, j in places if rolled and self._at_times(i, j)),
+            tuple((numbers[n], always) for n, always in cut if rolled and always is not None),
         )  # fmt: skip
 
     def _shifts(self, i: int) -> dict[int, int]:
@@ -333,15 +335,15 @@ class Thinner(KeptSteps):
         windowed = [n for n in (*loop.steps[-1].tolist(), *own) if n in self.later]
         return following | {n: self.later[n] for n in windowed}
 
-    def _at_times(self, i: int, j: int) -> bool:
-        """Whether the state in a column of a loop is cut at some of its steps only."""
+    def _cut_at_all(self, i: int, j: int) -> bool | None:
+        """Whether the state in a column of a loop is cut at all of its steps; None, if at none."""
         cut = {x for x in self.cuts.values() if x is not None and self._place(x)[::2] == (i, j)}
-        return 0 < len(cut) < len(self.loops[i]) - 1
+        return len(cut) >= len(self.loops[i]) - 1 if cut else None
 
-    def _cut_off(self, i: int) -> list[tuple[int, int]]:
-        """The leaves of a last step that were cut off a line of its loop, each with that line."""
-        cut = {n: self.cuts.get(n) for n in self._own(self.loops[i])}
-        return [(n, x) for n, x in cut.items() if x is not None and self.looped[x] == i]
+    def _origin(self, n: int, user: int) -> int:
+        """What a rolled step takes: for a leaf cut off an earlier step, the state there."""
+        source = self.cuts.get(n) if self.op == PREVIOUS else None
+        return n if source is None or not self._same_loop(user, source) else source
 
     def _shared(self, loop: Loop, gap: tuple[int, int]) -> list[int]:
         """What a step of a gap takes, and another one in the same place: weights."""
@@ -355,7 +357,10 @@ class Thinner(KeptSteps):
         if not cut:
             return 0
         lines = loop.steps[gap[0] : gap[1] + 1].ravel().tolist()
-        return len({x for n in lines for x in self.lines[n].inputs}.intersection(cut))
+        taken = {x for n in lines for x in self.lines[n].inputs}
+        end = loop.steps[-1].tolist()  # a rolled step takes the state in the place of what was cut
+        taken |= {x for n in end for x in self.lines[n].inputs if self._origin(x, n) != x}
+        return len(taken.intersection(cut))
 
     def _own(self, loop: Loop) -> list[int]:
         """The leaves of the last step that are others in the first."""
@@ -396,6 +401,9 @@ class Thinner(KeptSteps):
         users, sources = self.users, self.sources
         last = np.full(len(self.lines), -1)
         last[sources[gone[users]]] = users[gone[users]]  # in order, so the last one stays
+        for k in np.flatnonzero(gone[sources] & ~gone[users]).tolist():
+            if last[sources[k]] < 0:  # a step that stays takes something in its place
+                last[sources[k]] = self._column(int(users[k]))[0]
         for n in np.flatnonzero(gone & (owner < 0))[::-1].tolist():
             owner[n] = owner[last[n]]  # what served only lines that went goes with them
         owners = np.where(gone[users], owner[users], owner[sources])
