@@ -351,3 +351,39 @@ def test_many_loops_of_all_kinds_in_one_program_are_all_found():
         5,
         6,
     }  # one less where its first step is another's last
+
+
+@pytest.mark.parametrize("scoped", [True, False])
+@pytest.mark.parametrize("odd", [1, 2, 4, 6, 8])
+def test_a_step_with_another_weight_is_no_step_of_the_loop(odd, scoped):
+    """Also where the weights are transposed before the loop."""
+    W, V, h = (tg.Tensor(np.eye(2) * k, requires_grad=True) for k in (0.5, 0.6, 1.0))
+    WT, VT = W.T, V.T
+    for t in range(1, 9):
+        with tg.scope(t=t) if scoped else tg.scope("run"):
+            h = tg.tanh(h @ (VT if t == odd else WT) + tg.Tensor(np.full((2, 2), 0.1 * t)))
+        tg.label(h=h)
+    graph = tg.Graph((h * h).sum())
+    for loop in graph.loops():
+        lines = [graph.nodes[n] for n in loop.steps.ravel()]
+        taken = {line.inputs[1] for line in lines if line.op == "matmul"}
+        assert taken == {graph.number(WT)}
+    expected = {n for n in (odd - 1, 8 - odd) if n >= 3}
+    assert {len(loop) for loop in graph.loops()} == expected
+    if scoped:
+        assert any("transpose" in remark for remark in graph.remarks)
+
+
+def test_unlike_terms_are_no_loop():
+    """Their sum is a run of additions; but what they are, a fold would hide."""
+    kinds = [tg.tanh, tg.exp, tg.sigmoid, tg.sin, tg.cos, tg.square]
+    ws = [tg.Tensor(np.ones(k + 1), requires_grad=True) for k in range(12)]
+    terms = [kinds[k % 6](w).sum() for k, w in enumerate(ws)]
+    assert tg.Graph(sum(terms[1:], terms[0])).loops() == []
+    alike = [tg.tanh(w * 0.5).sum() for w in (tg.Tensor(np.ones(3), True) for _ in range(8))]
+    (loop,) = tg.Graph(sum(alike[1:], alike[0])).loops()
+    assert len(loop) == 7
+    mixed = tg.Graph(sum([*terms[:2], *alike, *terms[2:4]], 0.0))
+    (loop,) = mixed.loops()
+    sums = [mixed.nodes[n].inputs[1] for n in loop.steps[:, 0]]
+    assert [mixed.nodes[n].tensor for n in sums] == alike

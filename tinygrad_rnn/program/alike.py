@@ -49,8 +49,10 @@ class Places:
         tokens: equal for lines that are the same operation on the same shapes.
         home: equal for neighbouring lines of the same time step; -1 outside of all.
         begins: whether a time step of the scope begins here, or after lines outside of all.
+        after_named: whether the line before has a name, as a new state may have.
         until_step: how many such lines there are before it.
-        parameters: by line number, whether it is a leaf that requires a gradient.
+        parameters, constants: by line number, whether it is a leaf of that kind; a parameter
+            requires a gradient.
     """
 
     def __init__(self, lines: Sequence[Line], cuts: Mapping[int, int | None]) -> None:
@@ -63,6 +65,8 @@ class Places:
         tokens = [_token(line, chains[id(line.scope)], known) for line in made]
         self.tokens = np.array(tokens, dtype=np.int64)
         self.parameters = np.array([x.kind == "parameter" for x in lines], dtype=bool)
+        self.constants = np.array([x.kind == "constant" for x in lines], dtype=bool)
+        self._weights: dict[int, bool] = {}
         self.leaf_tokens = {x.number: _token(x, None, known) for x in lines if x.op is None}
         place = -1 - np.arange(len(lines))
         place[self.numbers] = np.arange(len(made))
@@ -79,6 +83,8 @@ class Places:
         home = {key: homes.setdefault(step, len(homes)) for key, step in steps.items()}
         self.home = np.array([home[id(line.scope)] for line in made], dtype=np.int64)
         self.begins, self.until_step = self._beginnings()
+        named = [line.name is not None for line in made]
+        self.after_named = np.array([False, *named[:-1]], dtype=bool)
 
     def __len__(self) -> int:
         return len(self.numbers)
@@ -105,6 +111,19 @@ class Places:
         home = np.append(self.home, -1)  # of places -1 and len(self), which are none
         begins = (following < len(self)) & (home[following] != home[before])
         return begins, np.where(begins, following - here, 0)
+
+    def is_weight(self, x: int) -> bool:
+        """Whether an operand is a parameter, or made of parameters and constants alone."""
+        if x not in self._weights:
+            if x < 0:
+                self._weights[x] = bool(self.parameters[-1 - x])
+            else:
+                operands = self.sources[self.first[x] : self.first[x + 1]].tolist()
+                kinds = [
+                    self.is_weight(y) for y in operands if y >= 0 or not self.constants[-1 - y]
+                ]
+                self._weights[x] = bool(kinds) and all(kinds)
+        return self._weights[x]
 
     def operands(self, p: int, start: int, stop: int) -> Operands:
         """The operands of the lines start ... stop - 1 beside those of the lines p later."""

@@ -198,7 +198,26 @@ def _alike(
     if x in counterpart or x == y:
         return counterpart.get(x, x) == y or (x in entered) != (y in entered)
     kinds = {lines[x].kind, lines[y].kind}
+    before = max(x, y) < min(*counterpart, *counterpart.values())
+    if kinds == {"op"} and before and _is_weight(lines, x) and _is_weight(lines, y):
+        return False  # W transposed is not V transposed
     return "op" not in kinds or kinds <= {"op", "cut"} or (x in entered) != (y in entered)
+
+
+def _is_weight(lines: Sequence[Line], n: int) -> bool:
+    """Whether a result was made of parameters and constants alone."""
+    stack, seen, parameters = [n], set[int](), 0
+    while stack:
+        n = stack.pop()
+        line = lines[n]
+        if n in seen or line.kind == "constant":
+            continue
+        seen.add(n)
+        if line.kind not in ("op", "parameter"):
+            return False
+        parameters += line.kind == "parameter"
+        stack += line.inputs
+    return parameters > 0
 
 
 def _ends(step: list[Line]) -> str:

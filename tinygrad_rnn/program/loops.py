@@ -20,7 +20,7 @@ from ..arraylike import Array
 from ..modes import Step
 from .alike import Places
 from .lines import Line, Scope, common_start, step_scope
-from .runs import Run, Stretch, split
+from .runs import LEAST, Run, Stretch, split
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,6 +63,8 @@ def find_loops(lines: Sequence[Line], cuts: Mapping[int, int | None]) -> list[Lo
     while fresh:  # and companions of companions
         fresh, rest = split(places, rest, partial(_goes_along, places, _owners(places, runs)))
         runs += fresh
+    owner, _ = _owners(places, runs)
+    runs = [part for run in runs for part in _alike(places, run, owner)]
     runs.sort(key=lambda run: run.start)
     return [_loop(lines, places, run) for run in runs]
 
@@ -194,6 +196,46 @@ def _goes_along(places: Places, owners: tuple[Array, Array], run: Run) -> bool:
     ways = np.stack([owner[u], (place - run.start) % run.p, argument])[:, along]
     _, often = np.unique(ways, return_counts=True, axis=1)
     return len(often) > 0 and int(often.max()) == run.count - 1
+
+
+def _alike(places: Places, run: Run, owner: Array) -> list[Run]:
+    """The parts of a run whose steps take results from before it that were made alike.
+
+    A running sum of unlike terms is a run of additions, and no loop.
+    """
+    place, _, u, v = places.operands(run.p, run.start, run.stop - run.p)
+    outside = (u != v) & (u >= 0) & (v >= 0) & (u < run.start) & (v < run.start)
+    seen: set[tuple[int, int]] = set()
+    unlike = {
+        (n - run.start) // run.p
+        for n, x, y in zip(place[outside].tolist(), u[outside].tolist(), v[outside].tolist())
+        if not _made_alike(places, x, y, owner, seen)
+    }
+    edges = [-1, *sorted(unlike), run.count - 1]  # after which a part begins
+    parts = [(a + 1, b - a) for a, b in pairwise(edges)]
+    return [Run(run.p, run.start + a * run.p, n) for a, n in parts if n >= LEAST]
+
+
+def _made_alike(places: Places, x: int, y: int, owner: Array, seen: set[tuple[int, int]]) -> bool:
+    """Whether two results were made by the same operations; how those of a loop were is known."""
+    stack, found = [(x, y)], set[tuple[int, int]]()
+    while stack:
+        pair = stack.pop()
+        if pair in seen or pair in found or pair[0] == pair[1]:
+            continue
+        found.add(pair)
+        a, b = pair
+        if min(a, b) < 0:
+            if max(a, b) >= 0:
+                return False
+            continue
+        if places.tokens[a] != places.tokens[b]:
+            return False
+        if owner[a] < 0 and owner[b] < 0:
+            ours, theirs = (places.sources[places.first[n] : places.first[n + 1]] for n in pair)
+            stack += zip(ours.tolist(), theirs.tolist(), strict=True)
+    seen |= found
+    return True
 
 
 def _time_around(lines: Sequence[Line], step: Sequence[int]) -> int | None:

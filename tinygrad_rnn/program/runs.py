@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
@@ -182,7 +183,10 @@ def _aligned(
     places: Places, p: int, base: int, after: Array, until: Array, c: int, d: int
 ) -> Run | None:
     """Choose where the steps begin, and keep as many as have operands that go along one to one."""
-    d = _until_other_weights(places, p, base + c, base + d) - base
+    first, last = _between_other_weights(places, p, base + c, base + d)
+    c, d = first - base, last - base
+    if d - c < (LEAST - 1) * p:
+        return None
     last_after = np.maximum.accumulate(after[c:d][::-1])[::-1]
     first_until = np.minimum.accumulate(until[c:d][::-1])[::-1]
     starts = np.arange(base + c, base + d)
@@ -194,20 +198,29 @@ def _aligned(
     marked = places.begins[starts] & places.begins[starts + p]
     width = _crossing(places, base + c, stop)[starts + p - (base + c)]
     count = (stop - starts) // p
-    order = np.lexsort((starts, places.until_step[starts], width, -count, ~marked))
+    unnamed = ~places.after_named[starts]
+    order = np.lexsort((starts, unnamed, places.until_step[starts], width, -count, ~marked))
     start = int(starts[order[0]])
     run = Run(p, start, (stop - start) // p)
     steps = _one_to_one(places, run)
     return Run(p, start, steps) if steps >= LEAST else None
 
 
-def _until_other_weights(places: Places, p: int, start: int, stop: int) -> int:
-    """The first place from start on where a weight that lines shared is replaced by another one."""
+def _between_other_weights(places: Places, p: int, start: int, stop: int) -> tuple[int, int]:
+    """The longest part in which lines share their weights: before, or after that, there is another
+    one in the place of one that they share. A weight transposed is a weight."""
     place, _, u, v = places.operands(p, start, stop)
-    weights = np.flatnonzero((u < 0) & (v < 0))  # a result in its place: it was an initial state
-    weights = weights[places.parameters[-1 - u[weights]]]
-    place, u, v = place[weights], u[weights], v[weights]
-    return int(place[(u != v) & np.isin(u, u[u == v])].min(initial=stop))
+    outside = (u < start) & (v < start)  # one made later: it took the place of an initial state
+    place, u, v = place[outside], u[outside], v[outside]
+    shared = np.unique(u[u == v])
+    other = (u != v) & (np.isin(u, shared) | np.isin(v, shared))
+    ends = {
+        n
+        for n, x, y in zip(place[other].tolist(), u[other].tolist(), v[other].tolist())
+        if places.is_weight(x) and places.is_weight(y)
+    }
+    edges = [start - 1, *sorted(ends), stop]
+    return max(((a + 1, b) for a, b in pairwise(edges)), key=lambda part: part[1] - part[0])
 
 
 def _crossing(places: Places, start: int, stop: int) -> Array:
