@@ -62,12 +62,14 @@ class Places:
         steps = {key: step_scope(scope) for key, scope in scopes.items()}
         chains = {key: _chain(step) for key, step in steps.items()}
         self.numbers = np.array([line.number for line in made], dtype=np.int64)
-        tokens = [_token(line, chains[id(line.scope)], known) for line in made]
+        token = known.setdefault
+        tokens = [token(_form(line, chains[id(line.scope)]), len(known)) for line in made]
         self.tokens = np.array(tokens, dtype=np.int64)
         self.parameters = np.array([x.kind == "parameter" for x in lines], dtype=bool)
         self.constants = np.array([x.kind == "constant" for x in lines], dtype=bool)
         self._weights: dict[int, bool] = {}
-        self.leaf_tokens = {x.number: _token(x, None, known) for x in lines if x.op is None}
+        leaves = (x for x in lines if x.op is None)
+        self.leaf_tokens = {x.number: token(_form(x, None), len(known)) for x in leaves}
         place = -1 - np.arange(len(lines))
         place[self.numbers] = np.arange(len(made))
         for leaf, source in cuts.items():  # values go on over a cut, so it is no leaf here
@@ -162,13 +164,13 @@ class Places:
         return after, until
 
 
-def _token(line: Line, chain: tuple[str, ...] | None, known: dict[Any, int]) -> int:
-    """A number for what a line is, and whose step it is in, apart from its operands and the places
-    of an index: the steps of an encoder and those of a decoder are two loops."""
-    dtype = getattr(line.value, "dtype", None)
-    attrs = index_free(line) if line.attrs else ()
-    key = line.op, line.kind, line.shape, dtype, len(line.inputs), attrs, chain
-    return known.setdefault(key, len(known))
+def _form(line: Line, chain: tuple[str, ...] | None) -> tuple[Any, ...]:
+    """What a line is, and whose step it is in, apart from its operands and the places of an index:
+    the steps of an encoder and those of a decoder are two loops."""
+    value, attrs = line.value, index_free(line) if line.attrs else ()
+    if type(value) is np.ndarray:
+        return line.op, line.kind, value.shape, value.dtype.num, len(line.inputs), attrs, chain
+    return line.op, line.kind, line.shape, getattr(value, "dtype", None), attrs, chain
 
 
 def _chain(step: Scope | None) -> tuple[str, ...] | None:
