@@ -792,3 +792,95 @@ def test_an_unscoped_walk_back_counts_the_steps_of_the_loop_down():
         ours = [title for title in found if not title.startswith("gradient")]
         assert len(ours) < len(found)
         assert not any('class="derivative' in found[title] for title in ours)
+
+
+def names_of(source: str, kind: str) -> list[str]:
+    """What the nodes of a class are called, as x_t, in the order of the text."""
+    found = re.findall(rf'class="[^"]*\b{kind}\b[^"]*" label=<(.*?)> \w+=', source)
+    words = [re.split("</TD>|&#160;| = ", text)[0] for text in found]
+    return [re.sub("<[^>]*>", "", word) for word in words]
+
+
+@pytest.mark.parametrize("offsets, expected", [
+    ((-1, 0, 1), ["xt−1", "xt", "xt+1"]),
+    ((-1, 0), ["xt−1", "xt"]),
+    ((0, 2), ["xt", "xt′"]),
+])  # fmt: skip
+def test_the_inputs_of_a_window_are_told_apart(offsets, expected):
+    xs, h = [Tensor(0.1 * t, name=f"x{t}") for t in range(14)], Tensor(0.1, name="h1")
+    weights = [leaf(0.5, name) for name in "abc"]
+    for t in range(2, 10):
+        with tg.scope(t=t):
+            h = sum((w * xs[t + k] for k, w in zip(offsets, weights)), h * 0.5)
+    found = names_of(draw(h * h, rolled=True).source, "input")
+    assert found == [name if name != "xt′" else "x′t" for name in expected]
+
+
+def test_parts_of_one_tensor_say_which_they_are():
+    w, v = leaf(np.full((2, 2), 0.3), "w"), leaf(np.full((2, 2), 0.2), "v")
+    xs, h, loss = Tensor(np.ones((8, 1, 2)), name="xs"), Tensor(np.ones((1, 2)), name="h0"), 0.0
+    for t in range(7):
+        with tg.scope(t=t):
+            h = tg.tanh(h + xs[t] @ w)
+            loss = loss + (h @ v - xs[t + 1]).sum()
+    graph = Graph(loss)
+    rolled = draw(graph, rolled=True).source
+    labels = dict(re.findall(r'from-n\d+ to-n(\d+) argument-\d.*label="(\[t[^"]*\])"', rolled))
+    lines = graph.roll().nodes
+    assert {lines[int(n)].op: words for n, words in labels.items()} == {
+        "matmul": "[t]", "subtract": "[t+1]",
+    }  # fmt: skip
+    folded = boxes(draw(graph, fold=1).source)
+    for t in (0, 6):
+        names = re.findall(r"<B>xs</B>(\[\d\])<", folded[f"t = {t}"])
+        assert sorted(names) == [f"[{t}]", f"[{t + 1}]"]
+    assert draw(Graph.from_json(graph.roll().to_json())).source == rolled
+
+
+def test_a_reference_to_parts_in_a_rolled_step_is_of_no_particular_one():
+    x = Tensor(np.ones((6, 3, 2)), name="x")
+    output, _ = tg.nn.RNN(2, 3, rng=0)(x, lengths=[6, 4, 2])
+    source = draw(output.sum(), rolled=True).source
+    (part,) = (x for x in source.splitlines() if re.match(r"ref_.*<B>xW</B>\[t\]", x))
+    assert "∇" not in part and "|·|" not in part.split("tooltip")[0]
+
+
+def test_two_of_a_name_in_a_rolled_step_are_told_apart():
+    data = np.random.default_rng(0).normal(size=(7, 2))
+    w, h, loss = leaf(0.5, "w"), Tensor(np.zeros(2), name="h0"), 0.0
+    for t in range(7):
+        with tg.scope(t=t):
+            h = tg.tanh(h * w + Tensor(data[t]))
+            loss = loss + (h - Tensor(data[t] + 1.0)).sum()
+    assert names_of(draw(loss, rolled=True).source, "input") == ["xt", "x′t"]
+    h, losses = Tensor(0.1, name="h0"), []
+    for t in range(12):  # two steps that differ by their loss are one of the loop
+        h = tg.tanh(h * w + Tensor(0.1 * t, name=f"x{t}"))
+        tg.label(h=h)
+        losses.append(tg.exp(h) if t % 2 else h * h)
+    source = draw(sum(losses[1:], losses[0]), rolled=True).source
+    assert names_of(source, "input") == ["xt", "x′t"]
+    found = set(re.findall(r"<B>(h′?)</B><SUB><FONT[^>]*>(t[^<]*)<", source))
+    assert sorted(found) == [("h", "t"), ("h′", "t"), ("h′", "t−1")]
+
+
+def test_layers_rolled_say_that_each_has_its_own_weights():
+    z = Tensor(np.ones((1, 3)), name="x")
+    for k in range(10):
+        z = tg.tanh(z @ leaf(np.eye(3) * 0.1 * k, f"W{k}") + leaf(np.ones(3) * k, f"b{k}"))
+        tg.label(z=z)
+    drawing = draw((z * z).sum(), rolled=True)
+    assert names_of(drawing.source, "parameter") == ["Wt", "bt"]
+    assert 'label="t → t+1, × 10 steps"' in drawing.source
+    for x in drawing.source.splitlines():
+        if 'class="parameter"' in x:
+            assert "∇" not in x.split("tooltip")[0]
+
+
+def test_a_gradient_over_an_arrow_into_a_box_is_counted_once():
+    x, w = leaf([1.0, 1.0], "x"), leaf([100.0, 100.0], "w")
+    with tg.scope("f"):
+        z = w * (x * 2.0)
+    source = draw(z.sum(), depth=1, view="backward").source
+    sizes = re.findall(r'to-n\d+ argument-\d+".*edgetooltip="\|∇\| = ([^"]*)"', source)
+    assert sorted(map(float, sizes)) == [1.41, 2.83, 283.0]  # of the sum, of w, of x

@@ -22,7 +22,7 @@ from .names import Run, name_runs
 from .patterns import MARKS, Facts
 from .plan import Plan
 from .references import Handover, Reference
-from .rolled import places_in_time, taken_at
+from .rolled import at_step, places_in_time, taken_at
 from .states import base_name
 
 
@@ -103,6 +103,8 @@ class Labeller:
         self._ts = [str(step.t) for step in plan.steps]
         self._special = {*self._names, *self._below, *self._cuts, *self._parts, *plan.later}
         self._texts: dict[int, tuple[str, str]] = {}
+        self._primes: dict[int, int] = {}
+        self._primes = self._called_alike()
 
     def kind(self, n: int) -> Hashable:
         """What the words of a line depend on besides its facts; None where that is more than here.
@@ -196,7 +198,7 @@ class Labeller:
         line, title = reference.line, list(self._name_taken(reference))
         movements = []
         while line != reference.root and line in self.plan.graph.passed:
-            movements.append(movement_text(self.plan.line(line)))
+            movements.append(self._movement(line))
             (line,) = self.plan.line(line).inputs
         title.append(Run("".join(reversed(movements))))
         if self._changes(reference):
@@ -219,7 +221,17 @@ class Labeller:
     def _changes(self, reference: Reference) -> bool:
         """Whether it is of a rolled step, and to something else at each t."""
         inside = None if reference.step is None else self.plan.steps[reference.step]
-        return inside is not None and inside.rolled and bool(self._below.get(reference.root))
+        parts = [n for link in reference.links for n in self.plan.passed(link)]
+        another = bool(self._below.get(reference.root)) or any(
+            n in self.plan.indexed for n in parts
+        )
+        return inside is not None and inside.rolled and another
+
+    def _movement(self, n: int) -> str:
+        """How a movement is written; of a rolled step at no particular place: [t]."""
+        if n in self.plan.indexed:
+            return f"[{at_step(self.plan.indexed[n])}]"
+        return movement_text(self.plan.line(n))
 
     def handover(self, handover: Handover) -> Label:
         """Where it goes, and the gradient that comes back from there, if it is of one step."""
@@ -275,6 +287,24 @@ class Labeller:
 
     def name(self, n: int) -> tuple[Run, ...]:
         """What line n is called; () for an operation that has no name and needs none."""
+        runs, primes = self._name(n), self._primes.get(self._entering.get(n, n), 0)
+        if not primes or len(runs) < 2:
+            return runs
+        return (Run(runs[0].text + "′" * primes, runs[0].style), *runs[1:])
+
+    def _called_alike(self) -> dict[int, int]:
+        """Of lines in one rolled step that would be called the same, as two inputs without a name:
+        how many primes the others get."""
+        seen: dict[tuple[int | None, tuple[Run, ...]], int] = {}
+        primes = {}
+        for n in [n for n in self.plan.graph.drawn if self._below.get(n)]:
+            if self.plan.line(n).op != PREVIOUS:
+                key = self.plan.homes[n], self._name(n)
+                primes[n] = seen.get(key, 0)
+                seen[key] = primes[n] + 1
+        return {n: count for n, count in primes.items() if count}
+
+    def _name(self, n: int) -> tuple[Run, ...]:
         line, home = self.plan.line(n), self.plan.homes[n]
         if line.kind == "constant":
             if self._below.get(n):  # another number at each step

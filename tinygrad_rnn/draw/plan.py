@@ -37,13 +37,14 @@ _NOUNS = frozenset(("parameter", "constant", "operation", "arrow", "line", "cut"
 
 class Recurrence(NamedTuple):
     """A state of a rolled step, and the line where it enters the step, so much later; perhaps over
-    a cut, always or at times."""
+    a cut, always or at times. Where there is no box to say it: how many steps there are."""
 
     state: int
     entry: int
     later: int
     cut: bool
     at_times: bool = False
+    steps: int = 0
 
 
 @dataclass(frozen=True)
@@ -142,13 +143,26 @@ class Plan:
             always = dict(fold.cut)
             for state, entry, lag in fold.recurrences:
                 cut, at_times = always.get(entry, False), always.get(entry) is False
-                found.append(Recurrence(roots[state], entry, lag * fold.pace, cut, at_times))
+                steps = len(fold.ts) if self.step_of(roots[state]) is None else 0
+                one = Recurrence(roots[state], entry, lag * fold.pace, cut, at_times, steps)
+                found.append(one)
         return [one for one in found if one.state in drawn and one.entry in drawn]
+
+    @cached_property
+    def referring(self) -> frozenset[tuple[int, int]]:
+        """The arguments (line, argument) that come from a reference."""
+        links = [link for reference in self.references for link in reference.links]
+        return frozenset([(link.child, link.argument) for link in links])
 
     @cached_property
     def later(self) -> dict[int, int]:
         """How much later than its step a line of a rolled window stands, if it does."""
         return {n: shift for fold in self.folds for n, shift in fold.later}
+
+    @cached_property
+    def indexed(self) -> dict[int, int]:
+        """Where a rolled step takes the part x[t] of something, and how much later that is."""
+        return {n: shift for fold in self.folds for n, shift in fold.indexed}
 
     def gathers(self, link: Link) -> bool:
         """Whether an arrow stands for those from all steps of a loop."""
@@ -161,14 +175,18 @@ class Plan:
         gates = self._gates(link)
         return [t for fold in self.folds for n, argument, t in fold.at if (n, argument) in gates]
 
+    def passed(self, link: Link) -> list[int]:
+        """The hidden lines that an arrow runs through, the nearest to its head first."""
+        found, n = [], link.operand
+        while n in self.graph.passed:
+            found.append(n)
+            (n,) = self.line(n).inputs
+        return found
+
     def _gates(self, link: Link) -> list[tuple[int, int]]:
         """The arguments (line, argument) that an arrow goes through, hidden lines included."""
-        own, n = (link.child, link.argument), link.operand
-        gates = list(self.graph.merged.get(own, [own]))
-        while n in self.graph.passed:
-            gates.append((n, 0))
-            (n,) = self.line(n).inputs
-        return gates
+        own = link.child, link.argument
+        return [*self.graph.merged.get(own, [own]), *((n, 0) for n in self.passed(link))]
 
     def is_own(self, number: int) -> bool:
         """Whether a leaf is of one time step only, and no weight of a module.

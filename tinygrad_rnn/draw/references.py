@@ -141,7 +141,7 @@ def find_references(
         shared = {n for n in shared if graph.lines[n].kind != "parameter"}
     shared |= set(initial)
     entrances = _entrances(graph, homes)
-    found: dict[tuple[int | None, int], dict[Edge, list[Link]]] = {}
+    found: dict[tuple[int | None, int, int | None], dict[Edge, list[Link]]] = {}
     for link in graph.links:
         home = homes[link.child]
         from_far = home in back and homes[link.source] not in (None, *back)
@@ -153,10 +153,12 @@ def find_references(
         if home is not None and homes[link.operand] == home and link.operand in graph.passed:
             gate = (entrances[link.operand], 0)
         line = graph.lines[gate[0]].inputs[gate[1]]
-        found.setdefault((home, line), {}).setdefault(gate, []).append(link)
+        # each part of something, as x[t] and x[t+1], is a reference of its own
+        part = gate[0] if graph.lines[gate[0]].op == "getitem" and gate[0] in graph.passed else None
+        found.setdefault((home, line, part), {}).setdefault(gate, []).append(link)
     return [
         _reference(graph, home, line, gates, home in rolled)
-        for (home, line), gates in found.items()
+        for (home, line, _), gates in found.items()
     ]
 
 

@@ -26,6 +26,11 @@ def places_in_time(plan: Plan) -> dict[int, str]:
         elif plan.line(n).op is None:
             places[n] = ""
     for fold in plan.folds:
+        if not fold.rolled or any(plan.step_of(n) is not None for n in fold.columns):
+            continue
+        for n in {*fold.columns, *fold.own} - plan.outputs:  # layers, which have no box
+            places[n] = at_step(0)
+    for fold in plan.folds:
         for state, entry, lag in fold.recurrences:
             places[entry] = at_step(plan.later.get(state, 0) - lag * fold.pace)
     return places
@@ -46,6 +51,9 @@ def when(plan: Plan, link: Link) -> str:
         return "all t" if plan.gathers(link) else f"t = {some}"
     if inside is not None and inside.rolled and len(at) == 1:  # as one step takes, and no other
         return f"t = {at[0]}"
+    parts = [n for n in plan.passed(link) if n in plan.indexed] if plan.indexed else []
+    if parts and (link.child, link.argument) not in plan.referring:
+        return f"[{at_step(plan.indexed[parts[0]])}]"
     return ""
 
 
@@ -64,7 +72,8 @@ def recurs(one: Recurrence) -> str:
     'cut, t → t+2'
     """
     cut = "cut, " if one.cut else "cut at times, " if one.at_times else ""
-    return f"{cut}t → {at_step(one.later)}"
+    often = f", × {one.steps} steps" if one.steps else ""
+    return f"{cut}t → {at_step(one.later)}{often}"
 
 
 def at_step(shift: int) -> str:

@@ -37,6 +37,7 @@ class Fold:
         shared: what the steps left out take, too, each of them the same: weights.
         later: (line, how much later than its t) in a rolled step of several time steps, a window.
         cut: (where a state enters a rolled step over a cut, whether it does at all steps).
+        indexed: (line, how much later) where a rolled step takes a part of something, as x[t+1].
     """
 
     rolled: bool
@@ -57,6 +58,7 @@ class Fold:
     shared: tuple[int, ...] = ()
     later: tuple[tuple[int, int], ...] = ()
     cut: tuple[tuple[int, bool], ...] = ()
+    indexed: tuple[tuple[int, int], ...] = ()
 
     @property
     def pace(self) -> int:

@@ -10,6 +10,7 @@ Read next: `differences.py`.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -167,8 +168,8 @@ class Thinner(KeptSteps):
         """(recorded line, argument) for each operand of a line that stays, or stands for others."""
         if n in self.stands:
             sources = self.stands[n]
-            if self.op == PREVIOUS:  # what came first may be of a step that is not there
-                sources = [x for x in sources if not self._gone(x)]
+            if self.op == PREVIOUS:  # what came first may be of a step of its own loop
+                sources = [x for x in sources if not (self._gone(x) and self._same_loop(n, x))]
             sources = [self._instead(x, None) if self._gone(x) else x for x in sources]
             return [(source, argument) for argument, source in enumerate(sources)]
         pairs: list[tuple[int, int]] = []
@@ -320,6 +321,7 @@ class Thinner(KeptSteps):
             tuple(numbers[n] for n in self._shared(loop, gap) if n in numbers),
             tuple((numbers[n], k) for n, k in self._shifts(i).items() if n in numbers),
             tuple((numbers[n], always) for n, always in cut if rolled and always is not None),
+            tuple((numbers[n], k) for n, k in self._indexed(i).items() if n in numbers),
         )  # fmt: skip
 
     def _shifts(self, i: int) -> dict[int, int]:
@@ -327,13 +329,49 @@ class Thinner(KeptSteps):
         if self.op != PREVIOUS:
             return {}
         loop, first = self.loops[i], self.beside.get(i, i)
-        own, pace = self._own(loop), loop.ts[-1] - loop.ts[-2]
+        own = self._own(loop)
         along = [other for k, other in enumerate(self.loops) if self.beside.get(k, k) == first]
         now = {n for other in along for n in self._own(other)}
-        pairs = self._leaves(loop, -2, -1)  # of two inputs one may be, a step later, the other
-        following = {y: pace for x, y in pairs if x != y and x in now and y in own}
+        before = {y: x for x, y in self._leaves(loop, -2, -1) if x != y and y in own}
+        following = self._windows(before, now, loop)  # of two inputs one may later be the other
         windowed = [n for n in (*loop.steps[-1].tolist(), *own) if n in self.later]
         return following | {n: self.later[n] for n in windowed}
+
+    def _windows(self, before: Mapping[int, int], now: set[int], loop: Loop) -> dict[int, int]:
+        """How much later than its step each input of a step is: x_(t-1), x_t, x_(t+1).
+
+        The earliest is x_t, if no name says that another one is.
+
+        Args:
+            before: for each input of the last step the one in its place in the step before.
+            now: all inputs of the last step.
+        """
+        t, pace = loop.ts[-1], loop.ts[-1] - loop.ts[-2]
+        chains: dict[int, list[int]] = {}
+        for end in set(before) - {before[y] for y in before}:
+            chain = [end]
+            while before.get(chain[-1]) in now and len(chain) <= len(before):
+                chain.append(before[chain[-1]])
+            chains[end] = chain[::-1]
+        found: dict[int, int] = {}
+        for chain in chains.values():
+            names = [self.lines[n].name or "" for n in chain]
+            called = [k for k, name in enumerate(names) if re.search(rf"(?<!\d){t}$", name)]
+            base = called[0] if called and loop.scoped else 0
+            found |= {n: (k - base) * pace for k, n in enumerate(chain) if k != base}
+        return found
+
+    def _indexed(self, i: int) -> dict[int, int]:
+        """Where each step of a rolled loop takes the part x[t] of something: how much later x[t+k]
+        is than its step."""
+        loop, found = self.loops[i], {}
+        for n in loop.steps[-1].tolist():
+            if self.op == PREVIOUS and self.lines[n].op == "getitem":
+                places = [_first_index(self.lines[m].attrs.get("index")) for m in self._column(n)]
+                shifts = {None if k is None else k - t for k, t in zip(places, loop.ts)}
+                if len(shifts) == 1 and (shift := shifts.pop()) is not None:
+                    found[n] = shift
+        return found
 
     def _cut_at_all(self, i: int, j: int) -> bool | None:
         """Whether the state in a column of a loop is cut at all of its steps; None, if at none."""
@@ -410,3 +448,9 @@ class Thinner(KeptSteps):
         owners = owners[gone[users] | gone[sources]]
         size = len(gaps)
         return np.bincount(owner[gone], minlength=size), np.bincount(owners, minlength=size)
+
+
+def _first_index(index: Any) -> int | None:
+    """The number in x[3] or x[3, :]; None for another index."""
+    first = index[0] if isinstance(index, tuple) and index else index
+    return int(first) if isinstance(first, int | np.integer) else None
