@@ -131,11 +131,12 @@ class KeptSteps:
         for n, column in zip(loop.steps[-1].tolist(), loop.steps.T.tolist()):
             for argument, source in enumerate(self.lines[n].inputs):
                 before = self.lines[column[-2]].inputs[argument]
-                if self.looped[source] in earlier or self.looped[before] in earlier:
+                odd = self.looped[source] < 0 and self.looped[before] in earlier
+                if odd or self.looped[source] in earlier:
                     sources = [self.lines[k].inputs[argument] for k in column]
                     if sources[0] != source:
                         found[n, argument] = sources
-                    if self.looped[source] not in earlier:
+                    if odd:
                         self.mostly[n, argument] = [x for x in sources if self.looped[x] in earlier]
         return found
 
