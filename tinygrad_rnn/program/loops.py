@@ -63,8 +63,10 @@ def find_loops(lines: Sequence[Line], cuts: Mapping[int, int | None]) -> list[Lo
     while fresh:  # and companions of companions
         fresh, rest = split(places, rest, partial(_goes_along, places, _owners(places, runs)))
         runs += fresh
-    owner, _ = _owners(places, runs)
-    runs = [part for run in runs for part in _alike(places, run, owner)]
+    found = None
+    while runs != found:  # what takes from a run that turns out to be none is looked at again
+        found, (owner, _) = runs, _owners(places, runs)
+        runs = [part for run in found for part in _alike(places, run, owner)]
     runs.sort(key=lambda run: run.start)
     return [_loop(lines, places, run) for run in runs]
 

@@ -33,6 +33,8 @@ class Thinner(KeptSteps):
         stands: the recorded lines in whose place a new line stands, with that line's operands.
         inputs: for every line that stays its operands, as pairs (recorded line, argument); the
             argument is -1, -2, ... where it is that of the other steps only, see `mostly`.
+        cut_off: for leaves in whose place a state of a rolled loop stands, that state, and whether
+            it is cut off at all steps.
         same: the lines of rolled steps that are the same at all steps, as a weight transposed.
     """
 
@@ -52,6 +54,7 @@ class Thinner(KeptSteps):
         self.stands: dict[int, list[int]] = {}
         self.inputs: dict[int, list[tuple[int, int]]] = {}
         self.same: set[int] = set()
+        self.cut_off: dict[int, tuple[int, bool]] = {}
         if op == PREVIOUS:
             self._find_the_same()
 
@@ -72,7 +75,8 @@ class Thinner(KeptSteps):
         unscoped = {k for n, k in numbers.items() if self.recorded[n].t is None is not lines[k].t}
         companions = self._companions(numbers)
         ends = [numbers[self._end(n)] for n in self.ends]
-        cuts = {numbers[n]: self._cut_from(n) for n in self.cuts if n in numbers}
+        leaves = [n for n in self.cuts if n in numbers and n not in self.stands]
+        cuts = {numbers[n]: self._cut_from(n) for n in leaves}
         found = {n: None if k is None else numbers.get(k) for n, k in cuts.items()}
         return Thinned(lines, ends, order, edges, found, folds, companions, frozenset(unscoped))
 
@@ -135,11 +139,12 @@ class Thinner(KeptSteps):
     def _companions(self, numbers: Mapping[int, int]) -> dict[int, int]:
         """The companions of the recorded program, as far as they are left."""
         recorded = companions(self.lines, self.loops)
-        gaps = {(self.looped[n], self._gap(self.looped[n], self.step[n])): n for n in self.stands}
+        places = {n: self._place(self._stood(n)) for n in self.stands}
+        gaps = {(i, self._gap(i, k)): n for n, (i, k, _) in places.items()}
         found = {}
         for n, number in numbers.items():
             if n in self.stands and self.op == PREVIOUS:
-                i, _, j = self._place(n)
+                i, _, j = places[n]
                 n = int(self.loops[i].steps[-1, j])
             anchor = recorded.get(n)
             if anchor is not None and self._gone(anchor):
@@ -184,14 +189,47 @@ class Thinner(KeptSteps):
                 self.at[n, len(pairs)] = self.looped[n], [self.step[n]]
             if some[0] != argument:  # it stands with an earlier one
                 continue
-            source = self._origin(source, n)
             last, edge = some[-1], (n, len(pairs))
+            if self.op == PREVIOUS and (leaf := self._over_cut(n, argument)) is not None:
+                pairs.append((leaf, argument))
+                continue
+            if self.op == PREVIOUS and self._differs(n, argument):
+                self.at[edge] = self.looped[n], [self.step[n]]
             if len(some) > 1 or self._gone(source):
                 if len(some) > 1 or not self._same_loop(n, source):
                     self._note(edge, [inputs[k] for k in some] if len(some) > 1 else [source])
                 source = self._instead(inputs[last] if len(some) > 1 else source, n)
             pairs.append((source, last))
         return pairs
+
+    def _over_cut(self, n: int, argument: int) -> int | None:
+        """Where a rolled step takes a state of an earlier one that is cut off there, at some steps
+        or all: a leaf under whose number a line stands for it. What is not cut stands by itself."""
+        if not self.cuts or self.looped[n] < 0:
+            return None
+        taken = [self.lines[m].inputs[argument] for m in self._column(n)]
+        states = [self.cuts.get(x) for x in taken]
+        cut = [x is not None and self._same_loop(n, x) for x in states]
+        state = states[-1] if cut[-1] else taken[-1]
+        if not any(cut) or state is None or not self._same_loop(n, state) or not self._gone(state):
+            return None
+        leaf = [x for x, one in zip(taken, cut) if one][-1]
+        if leaf not in self.stands:
+            self.stands[leaf] = self._entering(*self._place(state))
+            self.cut_off[leaf] = state, all(cut[self.step[n] - self.step[state] :])
+        return leaf
+
+    def _differs(self, n: int, argument: int) -> bool:
+        """Whether a rolled step takes a result from outside of all loops that is another one at
+        other steps."""
+        source = self.lines[n].inputs[argument]
+        if self.looped[n] < 0 or self.looped[source] >= 0 or self.lines[source].op is None:
+            return False
+        return any(self.lines[m].inputs[argument] != source for m in self._column(n))
+
+    def _stood(self, n: int) -> int:
+        """The line in whose place a line stands, as it is or cut off."""
+        return self.cut_off[n][0] if n in self.cut_off else n
 
     def _together(self, n: int) -> dict[int, list[int]]:
         """The arguments of a line that become one, by each of them: one line of a loop at several
@@ -249,7 +287,8 @@ class Thinner(KeptSteps):
         lags = [lag] if lag in lags else lags
         for n, early in zip(loop.steps[-1].tolist(), loop.steps[0].tolist()):
             for argument, operand in enumerate(self.lines[n].inputs):
-                source = self._origin(operand, n)
+                state = self.cuts.get(operand)
+                source = operand if state is None or not self._same_loop(n, state) else state
                 taken = [source == loop.steps[-1 - lag, column] for lag in lags]
                 if any(taken):
                     found.append(self.lines[early].inputs[argument])
@@ -260,7 +299,7 @@ class Thinner(KeptSteps):
         line = self.lines[n]
         if n not in self.stands:
             return replace(line, number=number, inputs=inputs)
-        i, k, j = self._place(n)
+        i, k, j = self._place(self._stood(n))
         first, last = self._gap(i, k)
         # in the last of the steps left out, or, rolled, in the step that it enters
         step = self.loops[i].steps[last + (self.op == PREVIOUS)].tolist()
@@ -299,12 +338,10 @@ class Thinner(KeptSteps):
         self, i: int, gap: tuple[int, int], lines: int, edges: int, numbers: dict[int, int]
     ) -> Fold:
         loop, rolled, (first, last) = self.loops[i], self.op == PREVIOUS, gap
-        stands = [n for n in sorted(self.stands) if n in numbers and self.looped[n] == i]
-        stands = [n for n in stands if first <= self.step[n] <= last]
-        end = loop.steps[-1].tolist()
-        places = [(n, self.step[n], self.column[n]) for n in stands]
+        there = [(n, *self._place(self._stood(n))) for n in sorted(self.stands) if n in numbers]
+        places = [(n, k, j) for n, other, k, j in there if other == i and first <= k <= last]
+        stands, end = [n for n, _, _ in places], loop.steps[-1].tolist()
         states = [(end[j], n, len(loop) - 1 - k) for n, k, j in places if end[j] in numbers]
-        cut = [(n, self._cut_at_all(i, j)) for n, _, j in places]
         columns = zip(end, loop.steps.T.tolist())
         gathered = [edge for edge, j in self.gathered.items() if i == j]
         at = [(*edge, step) for edge, (j, steps) in self.at.items() if i == j for step in steps]
@@ -320,7 +357,7 @@ class Thinner(KeptSteps):
             tuple((numbers[n], k, loop.ts[step]) for n, k, step in at if n in numbers),
             tuple(numbers[n] for n in self._shared(loop, gap) if n in numbers),
             tuple((numbers[n], k) for n, k in self._shifts(i).items() if n in numbers),
-            tuple((numbers[n], always) for n, always in cut if rolled and always is not None),
+            tuple((numbers[n], self.cut_off[n][1]) for n in stands if n in self.cut_off),
             tuple((numbers[n], k) for n, k in self._indexed(i).items() if n in numbers),
         )  # fmt: skip
 
@@ -373,16 +410,6 @@ class Thinner(KeptSteps):
                     found[n] = shift
         return found
 
-    def _cut_at_all(self, i: int, j: int) -> bool | None:
-        """Whether the state in a column of a loop is cut at all of its steps; None, if at none."""
-        cut = {x for x in self.cuts.values() if x is not None and self._place(x)[::2] == (i, j)}
-        return len(cut) >= len(self.loops[i]) - 1 if cut else None
-
-    def _origin(self, n: int, user: int) -> int:
-        """What a rolled step takes: for a leaf cut off an earlier step, the state there."""
-        source = self.cuts.get(n) if self.op == PREVIOUS else None
-        return n if source is None or not self._same_loop(user, source) else source
-
     def _shared(self, loop: Loop, gap: tuple[int, int]) -> list[int]:
         """What a step of a gap takes, and another one in the same place: weights."""
         k = gap[0]
@@ -397,7 +424,7 @@ class Thinner(KeptSteps):
         lines = loop.steps[gap[0] : gap[1] + 1].ravel().tolist()
         taken = {x for n in lines for x in self.lines[n].inputs}
         end = loop.steps[-1].tolist()  # a rolled step takes the state in the place of what was cut
-        taken |= {x for n in end for x in self.lines[n].inputs if self._origin(x, n) != x}
+        taken |= {x for n in end for x in self.lines[n].inputs if x in self.cut_off}
         return len(taken.intersection(cut))
 
     def _own(self, loop: Loop) -> list[int]:
