@@ -28,8 +28,8 @@ class KeptSteps:
         gathered: the arguments (line, argument) that stand for those of all steps of a loop, or of
             a gap; with the number of that loop.
         at: for arguments that take what a rolled loop made at some steps: that loop and these.
-        mostly: for arguments of last steps that take something from outside, where the other steps
-            take it from an earlier loop: what they take.
+        others: for arguments of last steps, in whose place other steps take other lines of earlier
+            loops, these as pairs (which line takes, what), line by line of such a loop.
         beside: for a rolled loop that goes along with an earlier one, step by step, that one.
         later: how much later than its loop's last step a line stands, if that is several steps.
     """
@@ -46,7 +46,7 @@ class KeptSteps:
         self.at: dict[tuple[int, int], tuple[int, list[int]]] = {}
         self.later: dict[int, int] = {}
         self.beside: dict[int, int] = {}
-        self.mostly: dict[tuple[int, int], list[int]] = {}
+        self.others: dict[tuple[int, int], list[list[tuple[int, int]]]] = {}
         self.kept: list[Array] = []
         self.names: dict[int, str] = {}
         for loop in loops:
@@ -82,8 +82,9 @@ class KeptSteps:
 
     def _note_all(self, taken: Mapping[tuple[int, int], Sequence[int]]) -> None:
         for edge, sources in taken.items():
-            if edge not in self.mostly:
-                self._note(edge, sources)
+            if self.looped[sources[-1]] >= 0:
+                place = self._place(sources[-1])[::2]
+                self._note(edge, [n for n in sources if self._place(n)[::2] == place])
 
     def _note(self, edge: tuple[int, int], sources: Sequence[int]) -> None:
         """At which steps of a loop what an argument takes was made: rolled, at all or at some;
@@ -136,9 +137,22 @@ class KeptSteps:
                     sources = [self.lines[k].inputs[argument] for k in column]
                     if sources[0] != source:
                         found[n, argument] = sources
-                    if odd:
-                        self.mostly[n, argument] = [x for x in sources if self.looped[x] in earlier]
+                    if self.op == PREVIOUS:
+                        self._note_others(n, argument, list(zip(column, sources)), earlier)
         return found
+
+    def _note_others(
+        self, n: int, argument: int, pairs: list[tuple[int, int]], earlier: Collection[int]
+    ) -> None:
+        """What the other steps take in the place of an argument of the last one, if that is another
+        line of a loop than the last one takes."""
+        groups: dict[tuple[int, int], list[tuple[int, int]]] = {}
+        for user, source in pairs:
+            if self.looped[source] in earlier:
+                groups.setdefault(self._place(source)[::2], []).append((user, source))
+        groups.pop(self._place(pairs[-1][1])[::2], None)
+        if groups:
+            self.others[n, argument] = list(groups.values())
 
     def _set_apart(self, i: int, loop: Loop, name: str | None) -> None:
         """A name for a loop without scopes, as a scope around its last step: that is a box."""

@@ -31,8 +31,8 @@ class Thinner(KeptSteps):
     Attributes:
         users, sources: for every edge the line that takes, and the line that is taken.
         stands: the recorded lines in whose place a new line stands, with that line's operands.
-        inputs: for every line that stays its operands, as pairs (recorded line, argument); the
-            argument is -1, -2, ... where it is that of the other steps only, see `mostly`.
+        inputs: for every line that stays its operands, as pairs (recorded line, argument).
+        of_others: for what only other steps take (see `others`) an edge by which one does.
         cut_off: for leaves in whose place a state of a rolled loop stands, that state, and whether
             it is cut off at all steps.
         same: the lines of rolled steps that are the same at all steps, as a weight transposed.
@@ -53,6 +53,7 @@ class Thinner(KeptSteps):
         self.sources = np.array([n for line in lines for n in line.inputs], dtype=np.int64)
         self.stands: dict[int, list[int]] = {}
         self.inputs: dict[int, list[tuple[int, int]]] = {}
+        self.of_others: dict[tuple[int, int], tuple[int, int]] = {}
         self.same: set[int] = set()
         self.cut_off: dict[int, tuple[int, bool]] = {}
         if op == PREVIOUS:
@@ -70,7 +71,8 @@ class Thinner(KeptSteps):
             lines.append(self._line(n, k, tuple(numbers[source] for source, _ in pairs)))
             for argument, (source, recorded) in enumerate(pairs):
                 whole = users.get(source, []) if n in self.stands else self._edges(n, recorded)
-                edges[k, argument] = whole
+                other = self.of_others.get((n, argument))
+                edges[k, argument] = whole if other is None else [other]
         folds = self._folds(alive, numbers)
         unscoped = {k for n, k in numbers.items() if self.recorded[n].t is None is not lines[k].t}
         companions = self._companions(numbers)
@@ -83,8 +85,6 @@ class Thinner(KeptSteps):
     def _edges(self, n: int, argument: int) -> list[tuple[int, int]]:
         """The recorded edges that an edge of a line that stays stands for: rolled, those of all
         steps, if they all take the same there, as a weight."""
-        if argument < 0:  # of the other steps, where the last one takes something else
-            return [(self._column(n)[-2], -1 - argument)]
         if self.op == PREVIOUS and self.looped[n] >= 0 and self._take_the_same(n, argument):
             return [(m, argument) for m in self._column(n)]
         return [(n, argument)]
@@ -182,11 +182,6 @@ class Thinner(KeptSteps):
         together = self._together(n)
         for argument, source in enumerate(inputs):
             some = together.get(argument, [argument])
-            if self.op == PREVIOUS and (n, argument) in self.mostly:
-                others = self.mostly[n, argument]
-                self._note((n, len(pairs)), others)
-                pairs.append((self._instead(others[-1], n), -1 - argument))
-                self.at[n, len(pairs)] = self.looped[n], [self.step[n]]
             if some[0] != argument:  # it stands with an earlier one
                 continue
             last, edge = some[-1], (n, len(pairs))
@@ -200,6 +195,17 @@ class Thinner(KeptSteps):
                     self._note(edge, [inputs[k] for k in some] if len(some) > 1 else [source])
                 source = self._instead(inputs[last] if len(some) > 1 else source, n)
             pairs.append((source, last))
+        return pairs + self._of_others(n, len(pairs))
+
+    def _of_others(self, n: int, count: int) -> list[tuple[int, int]]:
+        """What only other steps of a rolled loop take, as further operands."""
+        pairs: list[tuple[int, int]] = []
+        for argument in range(len(self.lines[n].inputs)) if self.others else ():
+            for some in self.others.get((n, argument), ()):
+                edge, (user, source) = (n, count + len(pairs)), some[-1]
+                self._note(edge, [taken for _, taken in some])
+                self.of_others[edge] = user, argument
+                pairs.append((self._instead(source, n), argument))
         return pairs
 
     def _over_cut(self, n: int, argument: int) -> int | None:
