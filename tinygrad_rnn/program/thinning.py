@@ -167,6 +167,9 @@ class Thinner(KeptSteps):
             stack += [source for source, _ in self.inputs[n]]
             if self.op == FOLDED and (source := self._cut_from(n)) is not None:
                 stack.append(source)
+            if self.op == PREVIOUS and n in self.stands:  # what recurs, if only other steps need it
+                i, _, j = self._place(self._stood(n))
+                stack.append(int(self.loops[i].steps[-1, j]))
         return alive
 
     def _operands(self, n: int) -> list[tuple[int, int]]:
