@@ -16,6 +16,8 @@ from ..modes import Step
 from .lines import FOLDED, PREVIOUS, Line, Scope, common_start, step_scope
 from .loops import Loop, alongside, in_steps
 
+FEW = 2  # odd steps of an earlier loop, beside which a later loop is drawn
+
 
 class KeptSteps:
     """The loops of a program, and which of their steps stay. A gap is a run of steps that do not.
@@ -145,12 +147,16 @@ class KeptSteps:
         self, n: int, argument: int, pairs: list[tuple[int, int]], earlier: Collection[int]
     ) -> None:
         """What the other steps take in the place of an argument of the last one, if that is another
-        line of a loop than the last one takes."""
+        line of a loop than the last one takes, or of one or two odd steps."""
         groups: dict[tuple[int, int], list[tuple[int, int]]] = {}
+        odd = {x: u for u, x in pairs if self.looped[x] < 0 and self.lines[x].op is not None}
         for user, source in pairs:
             if self.looped[source] in earlier:
                 groups.setdefault(self._place(source)[::2], []).append((user, source))
-        groups.pop(self._place(pairs[-1][1])[::2], None)
+            elif odd.get(source) == user and len(odd) <= FEW:
+                groups[-1, source] = [(user, source)]
+        last = pairs[-1][1]
+        groups.pop((-1, last) if last in odd else self._place(last)[::2], None)
         if groups:
             self.others[n, argument] = list(groups.values())
 

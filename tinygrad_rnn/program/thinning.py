@@ -157,7 +157,9 @@ class Thinner(KeptSteps):
     def _alive(self) -> set[int]:
         """The lines that stay: what the ends are made of, as far as steps stay."""
         alive: set[int] = set()
-        stack = [self._end(n) for n in self.ends]
+        taken = np.zeros(len(self.lines), dtype=bool)
+        taken[self.sources] = True  # what nothing takes is an end, or recurs in a rolled step
+        stack = [self._end(n) for n in (*self.ends, *np.flatnonzero(~taken).tolist())]
         while stack:
             n = stack.pop()
             if n in alive:
@@ -206,9 +208,13 @@ class Thinner(KeptSteps):
         for argument in range(len(self.lines[n].inputs)) if self.others else ():
             for some in self.others.get((n, argument), ()):
                 edge, (user, source) = (n, count + len(pairs)), some[-1]
-                self._note(edge, [taken for _, taken in some])
                 self.of_others[edge] = user, argument
-                pairs.append((self._instead(source, n), argument))
+                if self.looped[source] < 0:
+                    self.at[edge] = self.looped[n], [self.step[user]]
+                else:
+                    self._note(edge, [taken for _, taken in some])
+                    source = self._instead(source, n)
+                pairs.append((source, argument))
         return pairs
 
     def _over_cut(self, n: int, argument: int) -> int | None:
