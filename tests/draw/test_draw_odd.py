@@ -884,3 +884,39 @@ def test_a_gradient_over_an_arrow_into_a_box_is_counted_once():
     source = draw(z.sum(), depth=1, view="backward").source
     sizes = re.findall(r'to-n\d+ argument-\d+".*edgetooltip="\|∇\| = ([^"]*)"', source)
     assert sorted(map(float, sizes)) == [1.41, 2.83, 283.0]  # of the sum, of w, of x
+
+
+def test_a_loss_of_an_odd_first_step_stands_there():
+    """The first state is made without a state before it."""
+    w, h, hs, total = leaf(0.5, "w"), None, [], 0.0
+    for t in range(1, 8):
+        with tg.scope(t=t):
+            h = tg.tanh(Tensor(0.1 * t, name="x") if h is None else h * w)
+        hs.append(h)
+    for h in hs:
+        total = total + tg.sin(h)
+    graph = Graph(total)
+    assert [loop.ts for loop in graph.loops()] == [tuple(range(2, 8)), tuple(range(1, 8))]
+    found = boxes(draw(graph).source)
+    assert list(found) == [f"t = {t}" for t in range(1, 8)]
+    assert all("= sin(" in text for text in found.values())
+    rolled = draw(graph, rolled=True).source
+    labels = re.findall(r'from-n(\d+) to-n(\d+) argument-\d.*label="(all t|t = 1)"', rolled)
+    (taker,) = {child for _, child, words in labels if words == "all t"}
+    assert sorted(words for _, child, words in labels if child == taker) == ["all t", "t = 1"]
+
+
+def test_a_sum_of_two_lines_of_one_loop_takes_both():
+    """Every second step has a loss of another kind, and all are added up after the loop."""
+    w, h, losses = leaf(0.5, "w"), Tensor(0.1, name="h0"), []
+    for t in range(12):
+        h = tg.tanh(h * w)
+        losses.append(tg.exp(h) if t % 2 else h * h)
+    graph = Graph(sum(losses[1:], losses[0] * 1.0))
+    drawing = draw(graph, rolled=True)
+    rolled = graph.roll()
+    takers = [line for line in rolled.nodes if line.op == "add" and len(line.inputs) > 1]
+    sources = {rolled.nodes[n].op for line in takers for n in line.inputs}
+    assert {"exp", "multiply"} <= sources
+    assert undeclared(drawing.source) == set()
+    assert draw(Graph.from_json(rolled.to_json())).source == drawing.source

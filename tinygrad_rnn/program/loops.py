@@ -9,6 +9,7 @@ says why not.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -123,7 +124,7 @@ def anchored(lines: Sequence[Line], loops: Sequence[Loop]) -> dict[int, Sequence
         return found
     for i, loop in enumerate(loops):
         if i and not loop.scoped:
-            anchors = _anchors(lines, loop, place)
+            anchors = _anchors(lines, loop, loops, place)
             if anchors:
                 found[i] = anchors
         for k, step in enumerate(loop.steps.tolist()):
@@ -154,17 +155,33 @@ def companions(lines: Sequence[Line], loops: Sequence[Loop]) -> dict[int, int]:
 
 
 def _anchors(
-    lines: Sequence[Line], loop: Loop, place: Mapping[int, tuple[int, int]]
+    lines: Sequence[Line],
+    loop: Loop,
+    loops: Sequence[Loop],
+    place: Mapping[int, tuple[int, int]],
 ) -> Sequence[int]:
-    """For each step the operand that it takes from the steps of an earlier loop, one by one."""
+    """For each step the operand that it takes from the steps of an earlier loop, one by one; or, at
+    either end, from an odd step beside that loop."""
     for column in loop.steps.T.tolist():
         for argument in range(len(lines[column[0]].inputs)):
             taken = [lines[n].inputs[argument] for n in column]
-            places = [place.get(x, (-1, -1)) for x in taken]
-            same = len({i for i, _ in places}) == 1 and places[0][0] >= 0
-            if same and all(abs(b - a) == 1 for (_, a), (_, b) in pairwise(places)):
-                return taken
+            owners = {place[x][0] for x in taken[1:-1] if x in place}
+            if len(owners) == 1 and all(x in place for x in taken[1:-1]):
+                (i,) = owners
+                places = [_step_beside(lines[x], i, loops[i], place) for x in taken]
+                if all(abs(b - a) == 1 for a, b in pairwise(places)):
+                    return taken
     return ()
+
+
+def _step_beside(line: Line, i: int, loop: Loop, place: Mapping[int, tuple[int, int]]) -> float:
+    """Which step of a loop a line is in; -1 for the step before the loop, which has its scope."""
+    owner, k = place.get(line.number, (-1, 0))
+    if owner == i:
+        return k
+    if owner >= 0 or line.t is None or not loop.scoped:
+        return math.nan
+    return (line.t - loop.ts[0]) / (loop.ts[1] - loop.ts[0])
 
 
 # ---------------------------------------------------------------- what is found

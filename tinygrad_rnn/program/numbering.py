@@ -32,7 +32,8 @@ def numbered(
     for i, loop in enumerate(loops):
         read = _read_again(lines, loop, times) if several and not loop.scoped else None
         if i in along or read:
-            loop = replace(loop, ts=tuple([times[n] for n in along.get(i) or read or ()]))
+            taken = along.get(i) or read or ()
+            loop = replace(loop, ts=tuple([times.get(n, lines[n].t or 0) for n in taken]))
         elif loop.carried and not loop.scoped:
             before = last.get(loop.period == 1)
             if before is not None and _carries_on(lines, cuts, before, loop):
