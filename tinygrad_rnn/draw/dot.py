@@ -313,7 +313,9 @@ class _Writer:
                 links = self._in_order(links, self.entering[home])
             for k, link in enumerate(links):
                 edge = child, link.argument
-                looks = self._legible(arrows.link(link, edge in lanes))
+                looks = arrows.link(link, edge in lanes)
+                if "label" in looks:
+                    looks = self._legible(looks)
                 if plan.folds:
                     looks = looks | self._when(when(plan, link))
                 if edge in spines:
@@ -341,8 +343,6 @@ class _Writer:
 
     def _legible(self, looks: dict[str, str]) -> dict[str, str]:
         """With a ground for the number on an arrow, so that the arrow does not run through it."""
-        if "label" not in looks:
-            return looks
         number, ground = looks["label"], self.theme.background
         if not self.nodes.rich:
             return looks | {"label": f"\u00a0{number}\u00a0"}
