@@ -212,20 +212,18 @@ class Labeller:
     def _name_taken(self, reference: Reference) -> tuple[Run, ...]:
         """The name of what is shared; of a rolled state with the time step that one step takes."""
         name = self.name(reference.root)
-        times = taken_at(self.plan, reference.links[0]) if self._below.get(reference.root) else []
-        inside = None if reference.step is None else self.plan.steps[reference.step]
-        if len(times) != 1 or inside is None or inside.rolled:
+        step = reference.step
+        if not self._below.get(reference.root) or step is None or self.plan.steps[step].rolled:
             return name
-        return (*name[:-1], Run(times[0], "sub"))
+        times = taken_at(self.plan, reference.links[0])
+        return (*name[:-1], Run(times[0], "sub")) if len(times) == 1 else name
 
     def _changes(self, reference: Reference) -> bool:
         """Whether it is of a rolled step, and to something else at each t."""
-        inside = None if reference.step is None else self.plan.steps[reference.step]
+        if reference.step is None or not self.plan.steps[reference.step].rolled:
+            return False
         parts = [n for link in reference.links for n in self.plan.passed(link)]
-        another = bool(self._below.get(reference.root)) or any(
-            n in self.plan.indexed for n in parts
-        )
-        return inside is not None and inside.rolled and another
+        return bool(self._below.get(reference.root)) or any(n in self.plan.indexed for n in parts)
 
     def _movement(self, n: int) -> str:
         """How a movement is written; of a rolled step at no particular place: [t]."""
