@@ -3,8 +3,8 @@
 Its files, in the order in which they are read: `lines.py` (what a line is), `value.py` (`Graph`),
 `collect.py`, `recorded.py` (its lines, also after its weights have changed), `listing.py`,
 `queries.py`, `costs.py` (what can be asked), `alike.py`, `runs.py`, `loops.py`, `numbering.py`,
-`folds.py`, `folding.py`, `kept.py`, `thinning.py`, `differences.py` (the repeated step, and graphs
-with few of its copies), `exchange.py`.
+`folds.py`, `folding.py`, `kept.py`, `taken.py`, `account.py`, `thinning.py`, `differences.py` (the
+repeated step, and graphs with few of its copies), `exchange.py`.
 """
 
 from .costs import Summary

@@ -1,6 +1,6 @@
 """Which steps of the loops stay, and in which time step a line of theirs stands.
 
-Read next: `thinning.py`, which leaves the other steps out.
+Read next: `taken.py`.
 """
 
 from __future__ import annotations
