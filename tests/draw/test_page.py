@@ -348,6 +348,48 @@ def test_a_wrong_rule_shows_beside_its_numeric_gradient():
     assert (verdict, words) == ("differs", "differ by 1 of the largest")
 
 
+def chaotic(dtype: type) -> Tensor:
+    """A chain in which a change of the last digit changes all of them."""
+    x = Tensor(np.full(2, 0.5, dtype), requires_grad=True, name="x")
+    for _ in range(25):
+        x = np.sin(x) * dtype(3)
+    return x.sum()
+
+
+@can_draw
+@pytest.mark.parametrize("which", ["all", "half", "last", "sign"])
+def test_a_wrong_gradient_of_a_large_array_is_seen(which):
+    """Also one that is right as far as it goes, and 0 elsewhere."""
+
+    def back(g, out, x, w):
+        found = x.T @ g
+        if which == "sign":
+            return -found
+        kept = {"all": slice(0), "half": slice(None, None, 2), "last": slice(-1)}[which]
+        mask = np.zeros(w.size)
+        mask[kept] = 1.0
+        return found * mask.reshape(w.shape)
+
+    mm = tg.primitive(lambda x, w: x @ w).gradients(lambda g, out, x, w: g @ w.T, back)
+    rng = np.random.default_rng(0)
+    w = leaf(rng.standard_normal((5, 4)), "w")
+    y = (mm(Tensor(rng.standard_normal((2, 5)), name="x"), w) ** 2).sum()
+    lines = data_of(tg.step_through(y, numeric=True))["numeric"]["lines"]
+    (n,) = (line.number for line in Graph(y).nodes if line.name == "w")
+    assert lines[str(n)][1] == "differs"
+
+
+@can_draw
+@pytest.mark.parametrize("offset", [0.0, 100.0, 1000.0])
+@pytest.mark.parametrize("factor", [-1.0, 0.5])
+def test_a_large_loss_hides_no_wrong_gradient(offset, factor):
+    sine = tg.primitive(lambda x: np.sin(x)).gradients(lambda g, out, x: factor * g * np.cos(x))
+    x = Tensor(np.array([0.01], np.float32), requires_grad=True, name="x")
+    y = sine(x).sum() + np.float32(offset)
+    lines = data_of(tg.step_through(y, numeric=True))["numeric"]["lines"]
+    assert lines["0"][1] == "differs"
+
+
 def at_a_corner() -> Tensor:
     return (tg.relu(leaf([0.0, 1.0, -1.0], "a")) * Tensor([3.0, 1.0, 1.0])).sum()
 
@@ -366,8 +408,15 @@ def single(dtype: type) -> Tensor:
     (lambda: single(np.float32), {"agrees"}),
     (lambda: single(np.float16), {"agrees"}),
     (at_a_corner, {"agrees", "corner"}),
-    (lambda: np.abs(leaf(np.arange(-9.0, 10.0), "x")).sum(), {"agrees"}),
-], ids=["var", "single", "half", "relu", "absolute"])  # fmt: skip
+    (lambda: np.abs(leaf(np.arange(-9.0, 10.0), "x")).sum(), {"agrees", "corner"}),
+    (lambda: np.log(leaf([1e-2, 1e3], "x")).sum(), {"agrees"}),
+    (lambda: np.sqrt(leaf([1e-2, 1e3], "x")).sum(), {"agrees"}),
+    (lambda: (1 / leaf([1e-4, 1e4], "x")).sum(), {"agrees"}),
+    (lambda: np.sqrt(leaf([0.0, 1.0, 4.0], "x")).sum(), {"agrees", "unknown"}),
+    (lambda: chaotic(np.float32), {"agrees"}),
+], ids=["var", "single", "half", "relu", "absolute", "log", "sqrt", "one over", "at 0", "chaos"],
+)  # fmt: skip
+@pytest.mark.filterwarnings("ignore:divide by zero", "ignore:invalid value")
 def test_a_right_gradient_is_not_accused_for_rounding_or_at_a_corner(make, verdicts):
     lines = data_of(tg.step_through(make(), numeric=True))["numeric"]["lines"]
     assert {verdict for _, verdict, _ in lines.values()} == verdicts

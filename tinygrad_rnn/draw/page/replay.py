@@ -10,7 +10,7 @@ Read next: `verdict.py`.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -48,11 +48,29 @@ class Replay:
                 values[line.number] = line.tensor.node.op(*inputs, **line.attrs)
         return np.sum(self.seed * values.get(self.output, self.nodes[self.output].value))
 
-    def slope(self, directions: Mapping[int, Array]) -> float:
-        """dL along a direction in each of some lines, by the method."""
+    def slope(self, directions: Mapping[int, Array], shift: float = 0.0) -> float:
+        """dL along a direction in each of some lines, by the method; with a `shift`, there where
+        their values are larger by that part of them."""
         if self.method == "complex step":
-            return self._complex(directions)
-        return self._central(directions)
+            return self._complex(directions, shift)
+        return self._central(directions, shift)
+
+    def changes(self, n: int, direction: Array, children: Sequence[int]) -> dict[int, Array]:
+        """How much the lines that take a line change along a direction in it."""
+        h, found = self.tiny if self.method == "complex step" else 1e-6, {}
+        for child in dict.fromkeys(children):
+            line = self.nodes[child]
+            if line.tensor is None or line.tensor.node is None:
+                continue
+            value = np.asarray(self.nodes[n].value)
+            step = 1j * h if self.method == "complex step" else h * self._reach({n: direction})
+            values = [
+                value + step * direction if i == n else self.nodes[i].value for i in line.inputs
+            ]
+            moved = line.tensor.node.op(*values, **line.attrs)
+            change = np.imag(moved) if self.method == "complex step" else moved - line.value
+            found[child] = np.asarray(change) / abs(step)
+        return found
 
     def gradient(self, n: int, g: Array) -> Array | float:
         """dL/d(line n), entry by entry; for a large array the slope along g, which is its norm."""
@@ -63,14 +81,16 @@ class Replay:
         units = np.eye(g.size).reshape(g.size, *g.shape)
         return np.array([self.slope({n: unit}) for unit in units]).reshape(g.shape)
 
-    def _complex(self, directions: Mapping[int, Array]) -> float:
+    def _complex(self, directions: Mapping[int, Array], shift: float = 0.0) -> float:
         h = self.tiny
-        moved = {n: self.nodes[n].value + 1j * h * u for n, u in directions.items()}
+        values = {n: self.nodes[n].value * (1 + shift) for n in directions}
+        moved = {n: values[n] + 1j * h * u for n, u in directions.items()}
         return float(np.imag(self.loss(moved))) / h
 
-    def _central(self, directions: Mapping[int, Array]) -> float:
+    def _central(self, directions: Mapping[int, Array], shift: float = 0.0) -> float:
         """(L(x + hu) - L(x - hu)) / 2h, extrapolated from h and h/2: the error falls with h^4."""
-        wide, narrow = (self._difference(directions, h) for h in (2e-3, 1e-3))
+        reach = self._reach(directions)
+        wide, narrow = (self._difference(directions, h * reach, shift) for h in (2e-3, 1e-3))
         return narrow + (narrow - wide) / 3
 
     def side(self, n: int, direction: Array, sign: float) -> float:
@@ -80,12 +100,20 @@ class Replay:
         here, near, far = (self.loss({n: value + k * h * direction}) for k in (0.0, 1.0, 2.0))
         return float(4 * near - far - 3 * here) / (2 * h)
 
-    def _difference(self, directions: Mapping[int, Array], h: float) -> float:
-        """(L(x + hu) - L(x - hu)) / 2h, with h relative to the size of what is moved."""
-        sizes = [float(np.max(np.abs(self.nodes[n].value), initial=0.0)) for n in directions]
-        h *= min((size for size in sizes if size > 0), default=1.0)
+    def _reach(self, directions: Mapping[int, Array]) -> float:
+        """How far to go, relative to a direction, so that no value moves by more than itself."""
+        found = []
+        for n, u in directions.items():
+            value = np.abs(np.broadcast_to(self.nodes[n].value, np.shape(u)))
+            own = value[(u != 0) & (value > 0)] / np.abs(u[(u != 0) & (value > 0)])
+            found += [float(own.min())] if own.size else []
+        return min(found, default=1.0)
+
+    def _difference(self, directions: Mapping[int, Array], h: float, shift: float = 0.0) -> float:
+        """(L(x + hu) - L(x - hu)) / 2h."""
+        values = {n: self.nodes[n].value * (1 + shift) for n in directions}
         there, back = (
-            self.loss({n: self.nodes[n].value + s * h * u for n, u in directions.items()})
+            self.loss({n: values[n] + s * h * u for n, u in directions.items()})
             for s in (1.0, -1.0)
         )
         return float(there - back) / (2 * h)
@@ -95,6 +123,9 @@ class Replay:
         rng = np.random.default_rng(0)
         leaves = [line for line in self.nodes if line.kind == "parameter"]
         directions = {x.number: rng.standard_normal(x.shape) for x in leaves}
+        for n, u in directions.items():  # each entry by its own size, so as to stay in a domain
+            u *= np.where(self.nodes[n].value == 0, 0.0, np.abs(self.nodes[n].value))
+            u += np.where(np.any(u), 0.0, 1.0)
         if not directions:
             return False
         try:
