@@ -804,7 +804,9 @@ def names_of(source: str, kind: str) -> list[str]:
 @pytest.mark.parametrize("offsets, expected", [
     ((-1, 0, 1), ["xt−1", "xt", "xt+1"]),
     ((-1, 0), ["xt−1", "xt"]),
-    ((0, 2), ["xt", "xt′"]),
+    ((0, 2), ["xt", "xt+2"]),
+    ((-2, -1), ["xt−2", "xt−1"]),
+    ((1,), ["xt+1"]),
 ])  # fmt: skip
 def test_the_inputs_of_a_window_are_told_apart(offsets, expected):
     xs, h = [Tensor(0.1 * t, name=f"x{t}") for t in range(14)], Tensor(0.1, name="h1")
@@ -813,7 +815,7 @@ def test_the_inputs_of_a_window_are_told_apart(offsets, expected):
         with tg.scope(t=t):
             h = sum((w * xs[t + k] for k, w in zip(offsets, weights)), h * 0.5)
     found = names_of(draw(h * h, rolled=True).source, "input")
-    assert found == [name if name != "xt′" else "x′t" for name in expected]
+    assert found == expected
 
 
 def test_parts_of_one_tensor_say_which_they_are():
@@ -920,3 +922,55 @@ def test_a_sum_of_two_lines_of_one_loop_takes_both():
     assert {"exp", "multiply"} <= sources
     assert undeclared(drawing.source) == set()
     assert draw(Graph.from_json(rolled.to_json())).source == drawing.source
+
+
+def test_a_sum_that_begins_with_the_first_state_leaves_it_in_its_step():
+    hs = states(10)
+    total = hs[0]
+    for h in hs[1:]:
+        total = total + h
+    drawing = draw(total, rolled=True)
+    ((title, text),) = boxes_of_loops(drawing.source).items()
+    assert title == "loop × 10 steps" and "= tanh(" in text and "= add(" in text
+    assert drawing.source.count('label="t → t+1"') == 2
+
+
+def boxes_of_loops(source: str) -> dict[str, str]:
+    return {title: text for title, text in boxes(source).items() if "×" in title}
+
+
+def test_weights_that_take_turns_are_two_weights():
+    """A step is two of them, as where the operations take turns."""
+    weights, h = [leaf(0.5, "even"), leaf(0.4, "odd")], Tensor(0.1, name="h0")
+    for t in range(10):
+        h = tg.tanh(h * weights[t % 2])
+        tg.label(h=h)
+    (loop,) = Graph(h).loops()
+    assert (len(loop), loop.period) == (5, 4)
+    assert sorted(names_of(draw(h, rolled=True).source, "parameter")) == ["even", "odd"]
+
+
+def test_what_an_index_picks_of_all_steps_is_said():
+    output, _ = tg.nn.RNN(2, 3, rng=0)(Tensor(np.ones((10, 1, 2)), name="x"))
+    source = draw(output[-1].sum(), rolled=True).source
+    assert 'label="all t [-1]"' in source and 'label="all t"' not in source
+    assert 'label="all t"' in draw(output.sum(), rolled=True).source
+
+
+@pytest.mark.parametrize("first", [True, False])
+def test_an_index_in_a_rolled_step_is_that_of_each_step(first):
+    cell, state = tg.nn.LSTMCell(2, 3, rng=0), None
+    x = Tensor(np.ones((10, 4, 2) if first else (4, 10, 2)), name="x")
+    for t in range(10):
+        with tg.scope(t=t):
+            state = cell(x[t] if first else x[:, t], state)
+    source = draw(state[0].sum(), rolled=True).source
+    assert ("[t]" if first else "[:, t]") in source
+    assert not re.search(r"label=[^\n]*\[(:, )?9\][^\n]* tooltip", source)
+
+
+def test_an_arrow_from_a_state_to_where_a_sum_begins_says_of_which_step_it_is():
+    hs = states(10)
+    source = draw(hs[1] + hs[3] + hs[5] + hs[7] + hs[9], rolled=True).source
+    labels = re.findall(r'label="(t = [^"]*)"', source)
+    assert sorted(labels) == ["t = 1", "t = 2", "t = 4, 6, … 10"]  # h0, h2, and the others

@@ -523,6 +523,7 @@ def test_an_initial_state_that_the_steps_take_as_well_is_drawn():
         ({"hide": None}, ValueError, "hide is a collection .* given None"),
         ({"steps": 3}, ValueError, r"steps are several .* \[1, 2, 50\]; given 3"),
         ({"steps": ["a"]}, ValueError, "steps are whole numbers"),
+        ({"steps": [1], "fold": 1}, ValueError, "steps= says which .* give one"),
         ({"focus": 3}, ValueError, "focus is .* given 3"),
         ({"max_nodes": "5"}, ValueError, "max_nodes is how many .* given '5'"),
         ({"legend": "no"}, ValueError, "legend is True or False; given 'no'"),

@@ -22,7 +22,7 @@ from .names import Run, name_runs
 from .patterns import MARKS, Facts
 from .plan import Plan
 from .references import Handover, Reference
-from .rolled import at_step, places_in_time, taken_at
+from .rolled import movement_text, part, places_in_time, taken_at
 from .states import base_name
 
 
@@ -228,7 +228,7 @@ class Labeller:
     def _movement(self, n: int) -> str:
         """How a movement is written; of a rolled step at no particular place: [t]."""
         if n in self.plan.indexed:
-            return f"[{at_step(self.plan.indexed[n])}]"
+            return part(self.plan, n)
         return movement_text(self.plan.line(n))
 
     def handover(self, handover: Handover) -> Label:
@@ -353,7 +353,7 @@ class Labeller:
 
     def _symbol(self, line: Line) -> str:
         if line.op == "getitem":
-            return movement_text(line)
+            return self._movement(line.number)
         return SYMBOLS.get(str(line.op), str(line.op))
 
     def _shape(self, shape: tuple[int, ...]) -> tuple[Run, ...]:
@@ -431,23 +431,3 @@ def _operands(inputs: Sequence[int]) -> str:
     if len(inputs) <= 8:
         return ", ".join([f"n{k}" for k in inputs])
     return f"n{inputs[0]}, n{inputs[1]}, … n{inputs[-1]}: {len(inputs)} operands"
-
-
-def movement_text(line: Line) -> str:
-    """How a movement is written behind what it moves: ᵀ, [0], [:, 0:2]; "" for the others."""
-    if line.op == "transpose":
-        return "ᵀ"
-    if line.op != "getitem":
-        return ""
-    index = line.attrs.get("index")
-    parts = index if isinstance(index, tuple) else (index,)
-    return f"[{', '.join(map(_index_text, parts))}]"
-
-
-def _index_text(part: Any) -> str:
-    if isinstance(part, slice):
-        ends = ["" if end is None else str(end) for end in (part.start, part.stop)]
-        return ":".join(ends + ([] if part.step is None else [str(part.step)]))
-    if isinstance(part, (np.ndarray, list)):
-        return "ids"
-    return "..." if part is Ellipsis else str(part)

@@ -74,6 +74,8 @@ class Options:
             raise ValueError(
                 "rolled=True draws one step for all, fold= and steps= several: give one"
             )
+        if self.steps is not None and self.fold not in ("auto", None):
+            raise ValueError("steps= says which steps to draw, and fold= how many: give one")
         if self.depth is not None and self.focus:
             raise ValueError("depth= puts lines into boxes, and focus= picks lines: give one")
 

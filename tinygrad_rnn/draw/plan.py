@@ -160,9 +160,9 @@ class Plan:
         return {n: shift for fold in self.folds for n, shift in fold.later}
 
     @cached_property
-    def indexed(self) -> dict[int, int]:
-        """Where a rolled step takes the part x[t] of something, and how much later that is."""
-        return {n: shift for fold in self.folds for n, shift in fold.indexed}
+    def indexed(self) -> dict[int, tuple[int | None, int]]:
+        """Where a rolled step takes the part x[t] of something: how much later, and the last t."""
+        return {n: (shift, fold.ts[-1]) for fold in self.folds for n, shift in fold.indexed}
 
     def gathers(self, link: Link) -> bool:
         """Whether an arrow stands for those from all steps of a loop."""

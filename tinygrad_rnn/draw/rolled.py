@@ -5,6 +5,11 @@ Read next: `patterns.py`.
 
 from __future__ import annotations
 
+from typing import Any
+
+import numpy as np
+
+from ..program import Line
 from ..program.lines import PREVIOUS
 from .contract import Link
 from .plan import Plan, Recurrence
@@ -41,6 +46,8 @@ def when(plan: Plan, link: Link) -> str:
     step = plan.step_of(link.source)
     inside, at = plan.step_of(link.child), plan.taken_at(link)
     if inside is not None and inside.rolled and plan.line(link.child).op == PREVIOUS:
+        if at:  # of a state of another loop, when it was made
+            return f"t = {at[0]}"
         loops = [fold for fold in inside.folds if link.child in fold.stands]
         return f"t = {(loops or inside.folds)[0].ts[0]}"
     if inside is not None and inside.walks_back and (step is None or not step.walks_back):
@@ -48,13 +55,52 @@ def when(plan: Plan, link: Link) -> str:
     if step is not None and step.rolled and (step is not inside or len(at) == 1):
         ts = taken_at(plan, link)
         some = ", ".join(ts) if len(ts) < 4 else f"{ts[0]}, {ts[1]}, … {ts[-1]}"
-        return "all t" if plan.gathers(link) else f"t = {some}"
+        return f"all t{_picked(plan, link)}" if plan.gathers(link) else f"t = {some}"
     if inside is not None and inside.rolled and len(at) == 1:  # as one step takes, and no other
         return f"t = {at[0]}"
     parts = [n for n in plan.passed(link) if n in plan.indexed] if plan.indexed else []
     if parts and (link.child, link.argument) not in plan.referring:
-        return f"[{at_step(plan.indexed[parts[0]])}]"
+        return part(plan, parts[0])
     return ""
+
+
+def _picked(plan: Plan, link: Link) -> str:
+    """What a hidden index picks of all that the steps of a loop made."""
+    lines = [plan.line(n) for n in reversed(plan.passed(link))]
+    return "".join([f" {movement_text(line)}" for line in lines if line.op == "getitem"])
+
+
+def part(plan: Plan, n: int) -> str:
+    """How a part is written that a rolled step takes: [t], [:, t+1]; [...] if time says nothing."""
+    shift, t = plan.indexed[n]
+    index = plan.line(n).attrs.get("index")
+    parts = list(index) if isinstance(index, tuple) else [index]
+    if shift is None or t + shift not in parts:
+        return "[...]"
+    texts = [index_text(one) for one in parts]
+    texts[parts.index(t + shift)] = at_step(shift)
+    return f"[{', '.join(texts)}]"
+
+
+def movement_text(line: Line) -> str:
+    """How a movement is written behind what it moves: ᵀ, [0], [:, 0:2]; "" for the others."""
+    if line.op == "transpose":
+        return "ᵀ"
+    if line.op != "getitem":
+        return ""
+    index = line.attrs.get("index")
+    parts = index if isinstance(index, tuple) else (index,)
+    return f"[{', '.join(map(index_text, parts))}]"
+
+
+def index_text(part: Any) -> str:
+    """One part of an index as it is written in brackets."""
+    if isinstance(part, slice):
+        ends = ["" if end is None else str(end) for end in (part.start, part.stop)]
+        return ":".join(ends + ([] if part.step is None else [str(part.step)]))
+    if isinstance(part, np.ndarray | list):
+        return "ids"
+    return "..." if part is Ellipsis else str(part)
 
 
 def taken_at(plan: Plan, link: Link) -> list[str]:

@@ -167,8 +167,10 @@ class _Search:
         for link in self.into[step.number]:
             if self.lines[link.child].kind == "folded" and link.source not in others:
                 found.setdefault(link.source, []).append(link)
-                lane = self._lane_name(link.child, step)
-                self.found.lanes[link.source] = self.found.lanes[link.child] = lane
+                lane = self.found.lanes[link.child] = self._lane_name(link.child, step)
+                if self.homes[link.source] == step.number and link.source in self.ordinal:
+                    continue  # a sum of states that begins with the first of them
+                self.found.lanes[link.source] = lane
                 if self.homes[link.source] == step.number:
                     self.homes[link.source] = None
         return found

@@ -6,7 +6,7 @@ Read next: `thinning.py`, which puts the rest together.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -74,7 +74,8 @@ class Account(Operands):
     def _windows(self, before: Mapping[int, int], now: set[int], loop: Loop) -> dict[int, int]:
         """How much later than its step each input of a step is: x_(t-1), x_t, x_(t+1).
 
-        The earliest is x_t, if no name says that another one is.
+        Names that count with the time steps of the scope say it: x4 in t = 5. Else the earliest is
+        x_t.
 
         Args:
             before: for each input of the last step the one in its place in the step before.
@@ -89,22 +90,31 @@ class Account(Operands):
             chains[end] = chain[::-1]
         found: dict[int, int] = {}
         for chain in chains.values():
-            names = [self.lines[n].name or "" for n in chain]
-            called = [k for k, name in enumerate(names) if re.search(rf"(?<!\d){t}$", name)]
-            base = called[0] if called and loop.scoped else 0
-            found |= {n: (k - base) * pace for k, n in enumerate(chain) if k != base}
+            numbers = [self._numbered(n) for n in chain]
+            earlier = [self._numbered(before[n]) for n in chain if n in before]
+            steady = numbers[-1] is not None and earlier[-1:] == [numbers[-1] - pace]
+            if loop.scoped and steady and None not in numbers:
+                found |= {n: k - t for n, k in zip(chain, numbers) if k is not None and k != t}
+            else:
+                found |= {n: k * pace for k, n in enumerate(chain) if k}
         return found
 
-    def _indexed(self, i: int) -> dict[int, int]:
+    def _numbered(self, n: int) -> int | None:
+        """The number that the name of a line ends with."""
+        match = re.search(r"(\d+)$", self.lines[n].name or "")
+        return None if match is None else int(match[1])
+
+    def _indexed(self, i: int) -> dict[int, int | None]:
         """Where each step of a rolled loop takes the part x[t] of something: how much later x[t+k]
-        is than its step."""
-        loop, found = self.loops[i], {}
+        is than its step; None for parts that are others at each step, and not by their time."""
+        loop = self.loops[i]
+        found: dict[int, int | None] = {}
         for n in loop.steps[-1].tolist():
             if self.op == PREVIOUS and self.lines[n].op == "getitem":
-                places = [_first_index(self.lines[m].attrs.get("index")) for m in self._column(n)]
-                shifts = {None if k is None else k - t for k, t in zip(places, loop.ts)}
-                if len(shifts) == 1 and (shift := shifts.pop()) is not None:
-                    found[n] = shift
+                parts = [_parts(self.lines[m].attrs.get("index")) for m in self._column(n)]
+                running = _running(parts, loop.ts)
+                if running:
+                    found[n] = running[0]
         return found
 
     def _shared(self, loop: Loop, gap: tuple[int, int]) -> list[int]:
@@ -174,7 +184,21 @@ class Account(Operands):
         return np.bincount(owner[gone], minlength=size), np.bincount(owners, minlength=size)
 
 
-def _first_index(index: Any) -> int | None:
-    """The number in x[3] or x[3, :]; None for another index."""
-    first = index[0] if isinstance(index, tuple) and index else index
-    return int(first) if isinstance(first, int | np.integer) else None
+def _parts(index: Any) -> tuple[Any, ...]:
+    """The parts of an index; arrays as themselves."""
+    return index if isinstance(index, tuple) else (index,)
+
+
+def _running(parts: Sequence[tuple[Any, ...]], ts: Sequence[int]) -> list[int | None]:
+    """How much later than t the one part of an index is that changes from step to step: [k], or
+    [None] if it is not by the time; [] if none changes."""
+    if len({len(some) for some in parts}) != 1:
+        return [None]
+    changing = [some for some in zip(*parts) if any(repr(x) != repr(some[0]) for x in some)]
+    if not changing:
+        return []
+    first, *others = changing
+    if others or not all(isinstance(x, int | np.integer) for x in first):
+        return [None]
+    shifts = {int(x) - t for x, t in zip(first, ts)}
+    return [shifts.pop()] if len(shifts) == 1 else [None]

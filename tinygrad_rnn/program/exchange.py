@@ -262,7 +262,7 @@ def _fold_in(part: dict[str, Any], count: int) -> Fold:
         tuple(_number(n, count) for n in part.get("shared", ())),
         tuple((_number(n, count), int(k)) for n, k in part.get("later", ())),
         tuple((_number(n, count), bool(always)) for n, always in part.get("cut", ())),
-        tuple((_number(n, count), int(k)) for n, k in part.get("indexed", ())),
+        tuple((_number(n, count), k if k is None else int(k)) for n, k in part.get("indexed", ())),
     )  # fmt: skip
 
 

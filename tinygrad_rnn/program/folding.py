@@ -32,8 +32,8 @@ def folded(
     Raises:
         ValueError: for `keep` below 1, and for steps that are not there.
     """
-    if keep < 1:
-        raise ValueError(f"a fold keeps at least 1 step at each end of a loop; given keep={keep}")
+    if isinstance(keep, bool) or not isinstance(keep, int | np.integer) or keep < 1:
+        raise ValueError(f"a fold keeps at least 1 step at each end of a loop; given keep={keep!r}")
     if steps:
         _demand_there(steps, lines, loops)
 

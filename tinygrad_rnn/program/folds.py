@@ -37,7 +37,8 @@ class Fold:
         shared: what the steps left out take, too, each of them the same: weights.
         later: (line, how much later than its t) in a rolled step of several time steps, a window.
         cut: (where a state enters a rolled step over a cut, whether it does at all steps).
-        indexed: (line, how much later) where a rolled step takes a part of something, as x[t+1].
+        indexed: (line, how much later) where a rolled step takes a part of something, as x[t+1];
+            None, if it is another one at each step, but not by its time.
     """
 
     rolled: bool
@@ -58,7 +59,7 @@ class Fold:
     shared: tuple[int, ...] = ()
     later: tuple[tuple[int, int], ...] = ()
     cut: tuple[tuple[int, bool], ...] = ()
-    indexed: tuple[tuple[int, int], ...] = ()
+    indexed: tuple[tuple[int, int | None], ...] = ()
 
     @property
     def pace(self) -> int:

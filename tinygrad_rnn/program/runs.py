@@ -209,11 +209,14 @@ def _aligned(
 def _between_other_weights(places: Places, p: int, start: int, stop: int) -> tuple[int, int]:
     """The longest part in which lines share their weights: before, or after that, there is another
     one in the place of one that they share. A weight transposed is a weight."""
-    place, _, u, v = places.operands(p, start, stop)
+    place, argument, u, v = places.operands(p, start, stop)
     outside = (u < start) & (v < start)  # one made later: it took the place of an initial state
-    place, u, v = place[outside], u[outside], v[outside]
+    place, argument, u, v = place[outside], argument[outside], u[outside], v[outside]
     shared = np.unique(u[u == v])
-    other = (u != v) & (np.isin(u, shared) | np.isin(v, shared))
+    ways = np.stack([(place - start) % p, argument, u])
+    _, way, often = np.unique(ways, axis=1, return_inverse=True, return_counts=True)
+    again = often[way.ravel()] > 1  # as two weights that take turns
+    other = (u != v) & (np.isin(u, shared) | np.isin(v, shared) | again)
     ends = {
         n
         for n, x, y in zip(place[other].tolist(), u[other].tolist(), v[other].tolist())

@@ -54,6 +54,9 @@ class Operands(KeptSteps):
             sources = self.stands[n]
             if self.op == PREVIOUS:  # what came first may be of a step of its own loop
                 sources = [x for x in sources if not (self._gone(x) and self._same_loop(n, x))]
+            for argument, x in enumerate(sources):
+                if self._gone(x):
+                    self.at[n, argument] = self.looped[x], [self.step[x]]
             sources = [self._instead(x, None) if self._gone(x) else x for x in sources]
             return [(source, argument) for argument, source in enumerate(sources)]
         pairs: list[tuple[int, int]] = []
