@@ -974,3 +974,13 @@ def test_an_arrow_from_a_state_to_where_a_sum_begins_says_of_which_step_it_is():
     source = draw(hs[1] + hs[3] + hs[5] + hs[7] + hs[9], rolled=True).source
     labels = re.findall(r'label="(t = [^"]*)"', source)
     assert sorted(labels) == ["t = 1", "t = 2", "t = 4, 6, … 10"]  # h0, h2, and the others
+
+
+def test_an_index_with_an_array_in_it_is_written_too():
+    x, h = Tensor(np.arange(24.0).reshape(8, 3), name="x"), Tensor(np.zeros(2), name="h0")
+    for t in range(8):
+        with tg.scope(t=t):
+            part = x[t, np.array([0, 2])]
+            part.name = "part"
+            h = tg.tanh(h * 0.5 + part)
+    assert "= [t, ids]" in draw(h.sum(), rolled=True).source

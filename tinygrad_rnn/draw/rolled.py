@@ -74,11 +74,10 @@ def part(plan: Plan, n: int) -> str:
     """How a part is written that a rolled step takes: [t], [:, t+1]; [...] if time says nothing."""
     shift, t = plan.indexed[n]
     index = plan.line(n).attrs.get("index")
-    parts = list(index) if isinstance(index, tuple) else [index]
-    if shift is None or t + shift not in parts:
+    texts = [index_text(one) for one in (index if isinstance(index, tuple) else (index,))]
+    if shift is None or str(t + shift) not in texts:
         return "[...]"
-    texts = [index_text(one) for one in parts]
-    texts[parts.index(t + shift)] = at_step(shift)
+    texts[texts.index(str(t + shift))] = at_step(shift)
     return f"[{', '.join(texts)}]"
 
 
