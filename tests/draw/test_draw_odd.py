@@ -420,11 +420,13 @@ def test_each_of_two_states_before_starts_from_its_own():
             a, b = tg.tanh(a * w + b), a
             a.name = "a"
     graph = Graph(a * a).roll()
-    starts = {graph.nodes[entry].inputs for _, entry, _ in graph.folds[0].recurrences}
-    assert starts == {(graph.number("a0"),), (graph.number("b0"),)}
-    assert sorted(arrow_labels(draw(graph).source))[:2] == ["t = 1", "t = 1"]
-    assert {lag: graph.nodes[graph.nodes[entry].inputs[0]].name
-            for _, entry, lag in graph.folds[0].recurrences} == {1: "a0", 2: "b0"}  # fmt: skip
+    starts = {
+        lag: [graph.nodes[n].name for n in graph.nodes[entry].inputs]
+        for _, entry, lag in graph.folds[0].recurrences
+    }
+    assert starts == {1: ["a0"], 2: ["b0", "a0"]}  # a0 is two steps old at t = 2
+    labels = arrow_labels(draw(graph).source)
+    assert sorted(x for x in labels if x < "t = 6") == ["t = 1", "t = 1", "t = 2"]
 
 
 def chain(name: str, T: int) -> Tensor:
@@ -506,14 +508,16 @@ def test_a_rolled_loop_says_how_often_its_state_is_cut(every, words):
 
 
 def test_a_rolled_table_says_that_a_part_is_of_what_is_not_drawn():
-    u, w, h, hs = leaf(0.7, "u"), leaf(0.5, "w"), Tensor(0.1, name="h0"), []
-    for t in range(1, 10):
-        with tg.scope(t=t):
-            x = Tensor(0.1 * t, name=f"x{t}") * u
-            h = tg.tanh(x + hs[-2] * w) if t > 2 else tg.tanh(x)
-            hs.append(h)
-    sums = re.findall("= Σₜ [▁-█]*([^<]*)<", draw(hs[-1] * hs[-2], rolled=True).source)
-    assert sums == [" + rolled up"]
+    u, v, h = leaf(0.7, "u"), leaf(0.6, "v"), Tensor(0.1, name="h0")
+    # made before the loop, and no loop: the last one is drawn, and not of u
+    zs = [tg.sin((v if t == 7 else u) * Tensor(0.1 * t)) for t in range(8)]
+    for name in ("first", "second"):
+        for t in range(8):
+            with tg.scope(name), tg.scope(t=t):
+                h = tg.tanh(h * u + zs[t]) if name == "first" else tg.tanh(h * u)
+    source = draw(h, rolled=True).source
+    assert re.findall("= Σₜ [▁-█]*([^<]*)<", source) == [" + rolled up"]
+    assert 'label="t = 7"' in source  # of the one that is drawn
 
 
 def test_one_is_counted_as_one():
@@ -984,3 +988,19 @@ def test_an_index_with_an_array_in_it_is_written_too():
             part.name = "part"
             h = tg.tanh(h * 0.5 + part)
     assert "= [t, ids]" in draw(h.sum(), rolled=True).source
+
+
+def test_a_state_of_three_steps_before_starts_from_three():
+    w, hs = leaf(0.5, "w"), [Tensor(0.1 * k, name=f"h{k}") for k in range(3)]
+    for t in range(3, 15):
+        with tg.scope(t=t):
+            hs.append(tg.tanh(w * hs[-3] + hs[-1]))
+    graph = Graph(hs[-1] * hs[-1]).roll()
+    starts = {
+        lag: [graph.nodes[n].name for n in graph.nodes[entry].inputs]
+        for _, entry, lag in graph.folds[0].recurrences
+    }
+    assert starts == {1: ["h2"], 3: ["h0", "h1", "h2"]}
+    labels = re.findall(r'label="(t = [345])"', draw(graph).source)
+    assert sorted(labels) == ["t = 3", "t = 3", "t = 4", "t = 5"]
+    assert draw(Graph.from_json(graph.to_json())).source == draw(graph).source

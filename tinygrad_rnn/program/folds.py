@@ -33,7 +33,8 @@ class Fold:
             were left out.
         columns: for each line that is left of the last step, the recorded ones, step by step.
         scoped: whether its steps are time steps of scopes.
-        at: the arguments (line, argument, t) outside that take what a rolled step made at this t.
+        at: the arguments (line, argument, t) outside that take what a rolled step made at this t,
+            and those inside that take something at this t only.
         shared: what the steps left out take, too, each of them the same: weights.
         later: (line, how much later than its t) in a rolled step of several time steps, a window.
         cut: (where a state enters a rolled step over a cut, whether it does at all steps).

@@ -26,6 +26,7 @@ class Operands(KeptSteps):
         of_others: for what only other steps take (see `others`) an edge by which one does.
         cut_off: for leaves in whose place a state of a rolled loop stands, that state, and whether
             it is cut off at all steps.
+        enters: for each initial state (loop, column, lag, line) the step that it enters.
         same: the lines of rolled steps that are the same at all steps, as a weight transposed.
     """
 
@@ -44,6 +45,7 @@ class Operands(KeptSteps):
         self.stands: dict[int, list[int]] = {}
         self.of_others: dict[tuple[int, int], tuple[int, int]] = {}
         self.cut_off: dict[int, tuple[int, bool]] = {}
+        self.enters: dict[tuple[int, int, int | None, int], int] = {}
         self.same: set[int] = set()
         if op == PREVIOUS:
             self._find_the_same()
@@ -57,6 +59,11 @@ class Operands(KeptSteps):
             for argument, x in enumerate(sources):
                 if self._gone(x):
                     self.at[n, argument] = self.looped[x], [self.step[x]]
+                elif self.op == PREVIOUS:
+                    i, k, j = self._place(self._stood(n))
+                    step = self.enters.get((i, j, len(self.loops[i]) - 1 - k, x), 0)
+                    if step:  # else it is there at the first
+                        self.at[n, argument] = i, [step]
             sources = [self._instead(x, None) if self._gone(x) else x for x in sources]
             return [(source, argument) for argument, source in enumerate(sources)]
         pairs: list[tuple[int, int]] = []
@@ -167,23 +174,27 @@ class Operands(KeptSteps):
         if first:
             return [int(loop.steps[first - 1, column]) for column in columns]
         lag = len(loop) - 1 - k if self.op == PREVIOUS else None
-        return list(
-            dict.fromkeys(x for column in columns for x in self._initial(loop, column, lag))
-        )
+        found: dict[int, int] = {}
+        for column in columns:
+            for step, x in self._initial(loop, column, lag):
+                found.setdefault(x, step)
+        for x, step in found.items():
+            self.enters[i, j, lag, x] = step
+        return list(found)
 
-    def _initial(self, loop: Loop, column: int, lag: int | None) -> list[int]:
-        """What the first step takes where later ones take a state; or that of `lag` steps before,
-        if it is one that they take."""
+    def _initial(self, loop: Loop, column: int, lag: int | None) -> list[tuple[int, int]]:
+        """(step, what it takes) for the first step where later ones take a state; if that is the
+        one of `lag` steps before, for the first so many steps."""
         found = []
         lags = [k for state, k in loop.carried if state == column]
         lags = [lag] if lag in lags else lags
-        for n, early in zip(loop.steps[-1].tolist(), loop.steps[0].tolist()):
+        for n, early in zip(loop.steps[-1].tolist(), loop.steps.T.tolist()):
             for argument, operand in enumerate(self.lines[n].inputs):
                 state = self.cuts.get(operand)
                 source = operand if state is None or not self._same_loop(n, state) else state
                 taken = [source == loop.steps[-1 - lag, column] for lag in lags]
-                if any(taken):
-                    found.append(self.lines[early].inputs[argument])
+                for step in range(lag if lag in lags else 1) if any(taken) else ():
+                    found.append((step, self.lines[early[step]].inputs[argument]))
         return found
 
     def _take_the_same(self, n: int, argument: int) -> bool:
