@@ -387,3 +387,16 @@ def test_unlike_terms_are_no_loop():
     (loop,) = mixed.loops()
     sums = [mixed.nodes[n].inputs[1] for n in loop.steps[:, 0]]
     assert [mixed.nodes[n].tensor for n in sums] == alike
+
+
+def test_a_long_chain_of_parameters_alone_is_asked_about_without_recursion():
+    """A state made of parameters alone is taken by all steps of a loop but the last ones."""
+    w, v, h = (tg.Tensor(value, requires_grad=True) for value in (0.5, 0.6, 1.0))
+    for _ in range(3000):
+        h = tg.tanh(h * w)
+    other, s = tg.tanh(h * v), tg.Tensor(0.1)
+    for t in range(12):
+        s = tg.sin(s + (h if t < 6 else other))
+        tg.label(s=s)
+    loops = tg.Graph(s).loops()
+    assert [len(loop) for loop in loops] == [3000, 6, 6]

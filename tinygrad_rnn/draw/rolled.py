@@ -73,8 +73,7 @@ def _picked(plan: Plan, link: Link) -> str:
 def part(plan: Plan, n: int) -> str:
     """How a part is written that a rolled step takes: [t], [:, t+1]; [...] if time says nothing."""
     shift, t = plan.indexed[n]
-    index = plan.line(n).attrs.get("index")
-    texts = [index_text(one) for one in (index if isinstance(index, tuple) else (index,))]
+    texts = _index_texts(plan.line(n))
     if shift is None or str(t + shift) not in texts:
         return "[...]"
     texts[texts.index(str(t + shift))] = at_step(shift)
@@ -87,12 +86,15 @@ def movement_text(line: Line) -> str:
         return "ᵀ"
     if line.op != "getitem":
         return ""
+    return f"[{', '.join(_index_texts(line))}]"
+
+
+def _index_texts(line: Line) -> list[str]:
     index = line.attrs.get("index")
-    parts = index if isinstance(index, tuple) else (index,)
-    return f"[{', '.join(map(index_text, parts))}]"
+    return [_index_text(one) for one in (index if isinstance(index, tuple) else (index,))]
 
 
-def index_text(part: Any) -> str:
+def _index_text(part: Any) -> str:
     """One part of an index as it is written in brackets."""
     if isinstance(part, slice):
         ends = ["" if end is None else str(end) for end in (part.start, part.stop)]

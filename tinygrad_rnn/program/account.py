@@ -15,10 +15,10 @@ from ..arraylike import Array
 from .folds import Fold
 from .lines import PREVIOUS
 from .loops import Loop
-from .taken import Operands
+from .taken import Taken
 
 
-class Account(Operands):
+class Account(Taken):
     """Makes a Fold of each gap, once it is known which lines stay."""
 
     def _folds(self, alive: set[int], numbers: dict[int, int]) -> list[Fold]:

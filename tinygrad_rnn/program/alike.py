@@ -24,7 +24,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..arraylike import Array
-from .lines import Line, Scope, index_free, step_scope
+from .lines import Line, Scope, index_free, made_of_parameters, step_scope
 
 NEVER = np.iinfo(np.int64).max // 2
 
@@ -51,8 +51,6 @@ class Places:
         begins: whether a time step of the scope begins here, or after lines outside of all.
         after_named: whether the line before has a name, as a new state may have.
         until_step: how many such lines there are before it.
-        parameters, constants: by line number, whether it is a leaf of that kind; a parameter
-            requires a gradient.
     """
 
     def __init__(self, lines: Sequence[Line], cuts: Mapping[int, int | None]) -> None:
@@ -66,8 +64,7 @@ class Places:
         tokens = [token(_form(line, chains[id(line.scope)]), len(known)) for line in made]
         self.tokens = np.array(tokens, dtype=np.int64)
         self.parameters = np.array([x.kind == "parameter" for x in lines], dtype=bool)
-        self.constants = np.array([x.kind == "constant" for x in lines], dtype=bool)
-        self._weights: dict[int, bool] = {}
+        self._lines, self._weights = lines, dict[int, bool]()
         leaves = (x for x in lines if x.op is None)
         self.leaf_tokens = {x.number: token(_form(x, None), len(known)) for x in leaves}
         place = -1 - np.arange(len(lines))
@@ -116,16 +113,8 @@ class Places:
 
     def is_weight(self, x: int) -> bool:
         """Whether an operand is a parameter, or made of parameters and constants alone."""
-        if x not in self._weights:
-            if x < 0:
-                self._weights[x] = bool(self.parameters[-1 - x])
-            else:
-                operands = self.sources[self.first[x] : self.first[x + 1]].tolist()
-                kinds = [
-                    self.is_weight(y) for y in operands if y >= 0 or not self.constants[-1 - y]
-                ]
-                self._weights[x] = bool(kinds) and all(kinds)
-        return self._weights[x]
+        number = int(self.numbers[x]) if x >= 0 else -1 - x
+        return made_of_parameters(self._lines, number, self._weights)
 
     def operands(self, p: int, start: int, stop: int) -> Operands:
         """The operands of the lines start ... stop - 1 beside those of the lines p later."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from itertools import pairwise, zip_longest
 
-from .lines import Line, index_free, step_scope
+from .lines import Line, index_free, made_of_parameters, step_scope
 from .listing import formula
 from .loops import Loop
 from .runs import LEAST
@@ -199,25 +199,9 @@ def _alike(
         return counterpart.get(x, x) == y or (x in entered) != (y in entered)
     kinds = {lines[x].kind, lines[y].kind}
     before = max(x, y) < min(*counterpart, *counterpart.values())
-    if kinds == {"op"} and before and _is_weight(lines, x) and _is_weight(lines, y):
+    if kinds == {"op"} and before and all(made_of_parameters(lines, n, {}) for n in (x, y)):
         return False  # W transposed is not V transposed
     return "op" not in kinds or kinds <= {"op", "cut"} or (x in entered) != (y in entered)
-
-
-def _is_weight(lines: Sequence[Line], n: int) -> bool:
-    """Whether a result was made of parameters and constants alone."""
-    stack, seen, parameters = [n], set[int](), 0
-    while stack:
-        n = stack.pop()
-        line = lines[n]
-        if n in seen or line.kind == "constant":
-            continue
-        seen.add(n)
-        if line.kind not in ("op", "parameter"):
-            return False
-        parameters += line.kind == "parameter"
-        stack += line.inputs
-    return parameters > 0
 
 
 def _ends(step: list[Line]) -> str:

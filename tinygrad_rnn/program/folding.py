@@ -44,7 +44,7 @@ def folded(
             return chosen if chosen.any() else k == 0
         return (k < keep) | (k >= len(loop) - keep) | (len(loop) < 2 * keep + 2)
 
-    return Thinner(lines, ends, loops, kept, FOLDED, cuts).run()
+    return Thinner(lines, loops, kept, FOLDED, cuts).run(ends)
 
 
 def _demand_there(steps: Collection[int], lines: Sequence[Line], loops: Sequence[Loop]) -> None:
@@ -86,4 +86,4 @@ def rolled(
     def kept(loop: Loop) -> Array:
         return np.arange(len(loop)) == len(loop) - 1
 
-    return Thinner(lines, ends, loops, kept, PREVIOUS, cuts).run()
+    return Thinner(lines, loops, kept, PREVIOUS, cuts).run(ends)

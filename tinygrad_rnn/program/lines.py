@@ -218,6 +218,25 @@ def common_start(scopes: Collection[Scope]) -> Scope:
     return tuple(level[0] for level in takewhile(lambda level: len(set(level)) == 1, levels))
 
 
+def made_of_parameters(lines: Sequence[Line], n: int, known: dict[int, bool]) -> bool:
+    """Whether a line is a parameter, or made of parameters and constants alone, as W.T.
+
+    Args:
+        known: the answers so far, and those found on the way.
+    """
+    stack = [n]
+    while stack:
+        line = lines[stack[-1]]
+        operands = [x for x in line.inputs if lines[x].kind != "constant"]
+        unknown = [x for x in operands if x not in known]
+        if unknown:
+            stack += unknown
+            continue
+        made = bool(operands) and all(known[x] for x in operands)
+        known[stack.pop()] = line.kind == "parameter" if line.op is None else made
+    return known[n]
+
+
 def index_free(line: Line) -> tuple[Any, ...]:
     """The metadata of a line as a key, without the places of an index: x[3] and x[4] are alike."""
     return tuple([(key, _key(value, key == "index")) for key, value in line.attrs.items()])

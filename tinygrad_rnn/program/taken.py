@@ -17,11 +17,12 @@ from .loops import Loop
 from .runs import LEAST
 
 
-class Operands(KeptSteps):
+class Taken(KeptSteps):
     """The operands of lines that stay, and of lines that stand for others.
 
     Attributes:
         users, sources: for every edge the line that takes, and the line that is taken.
+        inputs: for every line that stays its operands, as pairs (recorded line, argument).
         stands: the recorded lines in whose place a new line stands, with that line's operands.
         of_others: for what only other steps take (see `others`) an edge by which one does.
         cut_off: for leaves in whose place a state of a rolled loop stands, that state, and whether
@@ -42,6 +43,7 @@ class Operands(KeptSteps):
         self.cuts = cuts
         self.users = np.repeat(np.arange(len(lines)), [len(line.inputs) for line in lines])
         self.sources = np.array([n for line in lines for n in line.inputs], dtype=np.int64)
+        self.inputs: dict[int, list[tuple[int, int]]] = {}
         self.stands: dict[int, list[int]] = {}
         self.of_others: dict[tuple[int, int], tuple[int, int]] = {}
         self.cut_off: dict[int, tuple[int, bool]] = {}

@@ -10,40 +10,27 @@ Read next: `differences.py`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
 
-from ..arraylike import Array
 from .account import Account
 from .folds import Thinned
 from .lines import FOLDED, PREVIOUS, Line, common_start, step_scope
-from .loops import Loop, companions
+from .loops import companions
 
 
 class Thinner(Account):
-    """Leaves steps out of a program.
+    """Leaves steps out of a program."""
 
-    Attributes:
-        inputs: for every line that stays its operands, as pairs (recorded line, argument).
-    """
+    def run(self, ends: Sequence[int]) -> Thinned:
+        """What is left of it.
 
-    def __init__(
-        self,
-        lines: Sequence[Line],
-        ends: Sequence[int],
-        loops: Sequence[Loop],
-        keep: Callable[[Loop], Array],
-        op: str,
-        cuts: Mapping[int, int | None],
-    ) -> None:
-        super().__init__(lines, loops, keep, op, cuts)
-        self.ends = ends
-        self.inputs: dict[int, list[tuple[int, int]]] = {}
-
-    def run(self) -> Thinned:
-        alive = self._alive()
+        Args:
+            ends: the outputs.
+        """
+        alive = self._alive(ends)
         order = self._order(alive)
         numbers = {n: k for k, n in enumerate(order)}
         lines, edges = [], {}
@@ -58,11 +45,11 @@ class Thinner(Account):
         folds = self._folds(alive, numbers)
         unscoped = {k for n, k in numbers.items() if self.recorded[n].t is None is not lines[k].t}
         companions = self._companions(numbers)
-        ends = [numbers[self._end(n)] for n in self.ends]
+        left = [numbers[self._end(n)] for n in ends]
         leaves = [n for n in self.cuts if n in numbers and n not in self.stands]
         cuts = {numbers[n]: self._cut_from(n) for n in leaves}
         found = {n: None if k is None else numbers.get(k) for n, k in cuts.items()}
-        return Thinned(lines, ends, order, edges, found, folds, companions, frozenset(unscoped))
+        return Thinned(lines, left, order, edges, found, folds, companions, frozenset(unscoped))
 
     def _edges(self, n: int, argument: int) -> list[tuple[int, int]]:
         """The recorded edges that an edge of a line that stays stands for: rolled, those of all
@@ -116,12 +103,12 @@ class Thinner(Account):
                 found[number] = numbers[anchor]
         return found
 
-    def _alive(self) -> set[int]:
+    def _alive(self, ends: Sequence[int]) -> set[int]:
         """The lines that stay: what the ends are made of, as far as steps stay."""
         alive: set[int] = set()
         taken = np.zeros(len(self.lines), dtype=bool)
         taken[self.sources] = True  # what nothing takes is an end, or recurs in a rolled step
-        stack = [self._end(n) for n in (*self.ends, *np.flatnonzero(~taken).tolist())]
+        stack = [self._end(n) for n in (*ends, *np.flatnonzero(~taken).tolist())]
         while stack:
             n = stack.pop()
             if n in alive:
